@@ -1,0 +1,95 @@
+//! From a noisy loss to what the theory is made of: Γ and its projectors, Reg, G, Σ, the regime, the limit's drift.
+//!
+//! Nothing here knows a particular model: gradients over dual and hyper-dual numbers and linear algebra on range(H).
+
+pub mod derivatives;
+mod diffusion;
+mod drift;
+mod flow_map;
+mod frame;
+mod regime;
+mod regularizer;
+
+pub use diffusion::{diffusion_columns, is_quadratic_in_noise};
+pub use drift::{SecondOrderDrift, normal_covariance, normal_regularization, second_order_drift};
+pub use flow_map::{descent_limit, flow_map};
+pub use frame::{Frame, project, rank_on_manifold};
+pub use regime::{
+    PointEvidence, REGIME_TOLERANCE, Regime, RegimeEvidence, evidence_at, regime_near,
+};
+pub use regularizer::{Masks, Regularizer, regularizer_gradient, regularizer_value};
+
+/// Why the manifold, or something on it, could not be computed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum GeometryError {
+    /// The gradient flow stops where the loss is positive.
+    #[error(
+        "the loss does not reach zero from this start: it stops at L = {loss:.3e} (w = {w:?}); the theory needs a zero-loss manifold, so change the start or the model"
+    )]
+    NoZero {
+        /// The smallest loss reached.
+        loss: f64,
+        /// Where.
+        w: Vec<f64>,
+    },
+    /// A number became infinite or NaN.
+    #[error("{what} is not finite at w = {w:?}; is the start in the model's domain?")]
+    NotFinite {
+        /// What was computed.
+        what: &'static str,
+        /// Where.
+        w: Vec<f64>,
+    },
+    /// An iteration did not converge.
+    #[error(
+        "{what} did not converge in {iterations} iterations from w = {w:?} (remaining gradient {gradient:.1e}); start closer to the manifold"
+    )]
+    NoConvergence {
+        /// Which iteration.
+        what: &'static str,
+        /// How many iterations were made.
+        iterations: usize,
+        /// |∇L| at the end.
+        gradient: f64,
+        /// Where it began.
+        w: Vec<f64>,
+    },
+    /// H lost rank: Γ is not a smooth manifold here.
+    #[error(
+        "the rank of H drops below {rank} at w = {w:?} (eigenvalue {smallest:.1e} of {largest:.1e}): the manifold is not smooth there, and the theory does not reach it"
+    )]
+    RankChange {
+        /// The rank at the start.
+        rank: usize,
+        /// The smallest eigenvalue on range(H).
+        smallest: f64,
+        /// λ_max.
+        largest: f64,
+        /// Where.
+        w: Vec<f64>,
+    },
+    /// Γ is a point.
+    #[error(
+        "H has full rank {rank} at w = {w:?}: the zero-loss set is a single point, along which nothing can move"
+    )]
+    IsolatedPoint {
+        /// m.
+        rank: usize,
+        /// Where.
+        w: Vec<f64>,
+    },
+    /// α λ_max ≥ 2.
+    #[error(
+        "step size {step_size} is unstable: α·λ_max = {product:.3} ≥ 2 at w = {w:?}; the largest stable step size there is {largest:.4}"
+    )]
+    Unstable {
+        /// α.
+        step_size: f64,
+        /// α λ_max.
+        product: f64,
+        /// 2/λ_max.
+        largest: f64,
+        /// Where.
+        w: Vec<f64>,
+    },
+}

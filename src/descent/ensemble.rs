@@ -1,0 +1,429 @@
+//! An ensemble of descents: blocks of eight paths in parallel, recorded at chosen iterations, divergences kept as data.
+
+use rayon::prelude::*;
+
+use super::kernel::{
+    GradientAdded, Labels, NoiseBuffer, ParametersAdded, ParametersMultiplied, SampleWeights,
+    Several, Units, Wiring, advance,
+};
+use crate::models::Model;
+use crate::noise::{Socket, Source};
+use crate::random::LaneStreams;
+use crate::scalar::{LANES, Lanes, Scalar};
+
+/// A path counts as diverged when a parameter exceeds this multiple of 1 + max|w₀|, or is not finite.
+const DIVERGED: f64 = 1e8;
+/// Progress is told about every so many steps of a block.
+const STEPS_PER_REPORT: u64 = 1 << 14;
+
+/// What an ensemble of descents consists of.
+#[derive(Clone, Copy)]
+pub struct DescentPlan<'a> {
+    /// w₀ (length m).
+    pub start: &'a [f64],
+    /// α_k of iteration k = 0, 1, …
+    pub step_size_at: &'a (dyn Fn(u64) -> f64 + Sync),
+    /// σ.
+    pub sigma: f64,
+    /// Number of paths.
+    pub paths: usize,
+    /// After how many iterations to record (strictly increasing, at least one).
+    pub record_at: &'a [u64],
+    /// Number of values kept at a record.
+    pub values_per_record: usize,
+    /// Seed and level: together with the number of the path they name its stream.
+    pub seed: u64,
+    /// See `seed`.
+    pub level: u32,
+}
+
+/// A path that left every bounded set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Divergence {
+    /// Number of the path.
+    pub path: usize,
+    /// The iteration k after which w_k was found too large or not finite.
+    pub iteration: u64,
+}
+
+/// What an ensemble left behind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DescentRun {
+    /// `values[(path·records + record)·values_per_record + v]`; NaN from its divergence on for a diverged path.
+    pub values: Vec<f64>,
+    /// The diverged paths in order.
+    pub diverged: Vec<Divergence>,
+}
+
+/// Simulates the ensemble. `observe(w, out)` fills the values kept of a path at a record; `progress(n)` is told of
+/// n further path-steps. Memory does not grow with the number of steps, and the result is the same bits for any
+/// number of threads, and for any ensemble size as far as the paths go.
+pub fn run_descent<M: Model>(
+    model: &M,
+    sources: &[Source],
+    plan: &DescentPlan,
+    observe: impl Fn(&[f64], &mut [f64]) + Sync,
+    progress: impl Fn(u64) + Sync,
+) -> DescentRun {
+    let sizes: Vec<_> = sources
+        .iter()
+        .map(|s| s.mechanism.socket().size(model))
+        .collect();
+    let noise = (sources, sizes.as_slice());
+    let [source] = sources else {
+        let sizes = &sizes;
+        return run_wired(
+            model,
+            Several { sources, sizes },
+            noise,
+            plan,
+            observe,
+            progress,
+        );
+    };
+    match source.mechanism.socket() {
+        Socket::SampleWeights => run_wired(model, SampleWeights, noise, plan, observe, progress),
+        Socket::Labels => run_wired(model, Labels, noise, plan, observe, progress),
+        Socket::Units => run_wired(model, Units, noise, plan, observe, progress),
+        Socket::ParametersMultiplied => {
+            run_wired(model, ParametersMultiplied, noise, plan, observe, progress)
+        }
+        Socket::ParametersAdded => {
+            run_wired(model, ParametersAdded, noise, plan, observe, progress)
+        }
+        Socket::GradientAdded => run_wired(model, GradientAdded, noise, plan, observe, progress),
+    }
+}
+
+fn run_wired<M: Model, W: Wiring>(
+    model: &M,
+    wiring: W,
+    noise: (&[Source], &[usize]),
+    plan: &DescentPlan,
+    observe: impl Fn(&[f64], &mut [f64]) + Sync,
+    progress: impl Fn(u64) + Sync,
+) -> DescentRun {
+    let row = plan.record_at.len() * plan.values_per_record;
+    let mut values = vec![f64::NAN; plan.paths * row];
+    let diverged = values
+        .par_chunks_mut((LANES * row).max(1))
+        .enumerate()
+        .flat_map_iter(|(block, values)| {
+            let mut run = Block {
+                model,
+                wiring,
+                plan,
+                first_path: block * LANES,
+                paths: values.len() / row.max(1),
+                diverged_at: [None; LANES],
+            };
+            run.simulate(noise, values, &observe, &progress);
+            run.divergences()
+        })
+        .collect();
+    DescentRun { values, diverged }
+}
+
+struct Block<'a, M, W> {
+    model: &'a M,
+    wiring: W,
+    plan: &'a DescentPlan<'a>,
+    first_path: usize,
+    paths: usize,
+    diverged_at: [Option<u64>; LANES],
+}
+
+impl<M: Model, W: Wiring> Block<'_, M, W> {
+    fn simulate(
+        &mut self,
+        (sources, sizes): (&[Source], &[usize]),
+        values: &mut [f64],
+        observe: &impl Fn(&[f64], &mut [f64]),
+        progress: &impl Fn(u64),
+    ) {
+        let plan = self.plan;
+        let streams = LaneStreams::new(plan.seed, u64::from(plan.level), self.first_path as u64);
+        let mut noise = NoiseBuffer::new(sources, sizes, plan.sigma, streams);
+        let mut w = self.model.zeros::<Lanes>();
+        for (lanes, &x) in w.as_mut().iter_mut().zip(plan.start) {
+            *lanes = Lanes::constant(x);
+        }
+        let (mut point, mut gradient) = (w.clone(), w.clone());
+        let bound = DIVERGED * plan.start.iter().fold(1.0, |a, x| x.abs().max(a));
+        let (mut k, mut reported) = (0, 0);
+        let mut step_sizes = Vec::new();
+        for (record, &iteration) in plan.record_at.iter().enumerate() {
+            while k < iteration {
+                let rows = noise.next(iteration - k);
+                let steps = rows.len() / sizes.iter().sum::<usize>();
+                step_sizes.clear();
+                step_sizes.extend((k..k + steps as u64).map(plan.step_size_at));
+                let before = w.clone();
+                advance(
+                    self.model,
+                    self.wiring,
+                    &mut w,
+                    &mut point,
+                    &mut gradient,
+                    rows,
+                    &step_sizes,
+                );
+                if self.newly_diverged(w.as_ref(), bound) {
+                    self.find_divergence(
+                        before,
+                        &mut point,
+                        &mut gradient,
+                        rows,
+                        &step_sizes,
+                        (k, bound),
+                    );
+                    self.silence(w.as_mut());
+                }
+                k += steps as u64;
+                if k - reported >= STEPS_PER_REPORT {
+                    progress((k - reported) * self.paths as u64);
+                    reported = k;
+                }
+            }
+            self.observe(record, w.as_ref(), values, observe);
+        }
+        progress((k - reported) * self.paths as u64);
+    }
+
+    fn lane_is_bounded(w: &[Lanes], lane: usize, bound: f64) -> bool {
+        w.iter().all(|x| x.0[lane].abs() <= bound)
+    }
+
+    fn newly_diverged(&self, w: &[Lanes], bound: f64) -> bool {
+        (0..LANES)
+            .any(|lane| self.diverged_at[lane].is_none() && !Self::lane_is_bounded(w, lane, bound))
+    }
+
+    /// Repeats a stretch step by step to learn in which step each lane diverged.
+    fn find_divergence(
+        &mut self,
+        mut w: M::Vector<Lanes>,
+        point: &mut M::Vector<Lanes>,
+        gradient: &mut M::Vector<Lanes>,
+        rows: &[Lanes],
+        step_sizes: &[f64],
+        (begin, bound): (u64, f64),
+    ) {
+        let d = rows.len() / step_sizes.len();
+        for (step, eta) in rows.chunks_exact(d).enumerate() {
+            let now = &step_sizes[step..=step];
+            advance(self.model, self.wiring, &mut w, point, gradient, eta, now);
+            for lane in 0..LANES {
+                if self.diverged_at[lane].is_none()
+                    && !Self::lane_is_bounded(w.as_ref(), lane, bound)
+                {
+                    self.diverged_at[lane] = Some(begin + step as u64 + 1);
+                }
+            }
+        }
+    }
+
+    /// Diverged lanes become NaN and stay so.
+    fn silence(&self, w: &mut [Lanes]) {
+        for x in w {
+            for lane in 0..LANES {
+                if self.diverged_at[lane].is_some() {
+                    x.0[lane] = f64::NAN;
+                }
+            }
+        }
+    }
+
+    fn observe(
+        &self,
+        record: usize,
+        w: &[Lanes],
+        values: &mut [f64],
+        observe: &impl Fn(&[f64], &mut [f64]),
+    ) {
+        let per_record = self.plan.values_per_record;
+        let row = self.plan.record_at.len() * per_record;
+        let mut point = vec![0.0; w.len()];
+        for lane in (0..self.paths).filter(|&lane| self.diverged_at[lane].is_none()) {
+            for (x, lanes) in point.iter_mut().zip(w) {
+                *x = lanes.0[lane];
+            }
+            let from = lane * row + record * per_record;
+            observe(&point, &mut values[from..from + per_record]);
+        }
+    }
+
+    fn divergences(&self) -> Vec<Divergence> {
+        let lanes = self.diverged_at[..self.paths].iter().enumerate();
+        lanes
+            .filter_map(|(lane, at)| {
+                at.map(|iteration| Divergence {
+                    path: self.first_path + lane,
+                    iteration,
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::{AnyModel, Product, Sphere};
+    use crate::noise::{Mechanism, NoisyLoss};
+    use crate::random::Law;
+
+    fn source(mechanism: Mechanism, law: Law) -> Source {
+        Source {
+            mechanism,
+            law,
+            scale: 1.0,
+        }
+    }
+
+    fn run(
+        model: &impl Model,
+        sources: &[Source],
+        paths: usize,
+        alpha: f64,
+        record_at: &[u64],
+    ) -> DescentRun {
+        let m = model.dimension();
+        let start: Vec<_> = [2.0, 0.5, 0.3, 0.1][..m].to_vec();
+        let plan = DescentPlan {
+            start: &start,
+            step_size_at: &|_| alpha,
+            sigma: 0.3,
+            paths,
+            record_at,
+            values_per_record: m,
+            seed: 7,
+            level: 2,
+        };
+        run_descent(
+            model,
+            sources,
+            &plan,
+            |w, out| out.copy_from_slice(w),
+            |_| (),
+        )
+    }
+
+    #[test]
+    fn the_result_is_the_same_for_any_number_of_threads_and_any_ensemble_size() {
+        let sources = [source(Mechanism::Label, Law::Gaussian)];
+        let pool = |threads| {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap()
+        };
+        let one = pool(1).install(|| run(&Product, &sources, 37, 0.1, &[5, 200]));
+        let two = pool(3).install(|| run(&Product, &sources, 37, 0.1, &[5, 200]));
+        assert_eq!(one, two);
+        let fewer = run(&Product, &sources, 11, 0.1, &[5, 200]);
+        assert_eq!(fewer.values, one.values[..11 * 4]);
+    }
+
+    #[test]
+    fn where_one_records_does_not_change_the_paths() {
+        let sources = [
+            source(Mechanism::Dropconnect, Law::Uniform),
+            source(Mechanism::Label, Law::Gaussian),
+        ];
+        let often = run(&Product, &sources, 8, 0.1, &[1, 2, 3, 65, 100, 130]);
+        let once = run(&Product, &sources, 8, 0.1, &[130]);
+        for path in 0..8 {
+            assert_eq!(
+                often.values[path * 12 + 10..path * 12 + 12],
+                once.values[path * 2..path * 2 + 2]
+            );
+        }
+    }
+
+    /// The kernel against the definition, one path at a time, for every mechanism and law and for all at once.
+    #[test]
+    fn the_kernel_computes_gradient_descent_on_the_noisy_loss() {
+        let mut cases: Vec<Vec<Source>> = Vec::new();
+        for mechanism in Mechanism::ALL {
+            for law in Law::ALL {
+                cases.push(vec![source(mechanism, law)]);
+            }
+        }
+        cases.push(Mechanism::ALL.map(|m| source(m, Law::Gaussian)).to_vec());
+        let models = [AnyModel::Product(Product), AnyModel::Sphere(Sphere::new(4))];
+        for (model, sources) in models
+            .iter()
+            .flat_map(|m| cases.iter().map(move |c| (m, c)))
+        {
+            let Ok(noisy) = NoisyLoss::new(model.clone(), sources.clone()) else {
+                continue;
+            };
+            let (alpha, steps) = (0.05, 70);
+            let m = model.dimension();
+            let fast =
+                crate::models::with_model!(model, model => run(model, sources, 8, alpha, &[steps]));
+            let sizes: Vec<_> = sources
+                .iter()
+                .map(|s| s.mechanism.socket().size(model))
+                .collect();
+            let mut noise = NoiseBuffer::new(sources, &sizes, 0.3, LaneStreams::new(7, 2, 0));
+            let mut paths = vec![[2.0, 0.5, 0.3, 0.1][..m].to_vec(); LANES];
+            for _ in 0..steps {
+                let eta = noise.next(1);
+                for (lane, w) in paths.iter_mut().enumerate() {
+                    let eta: Vec<_> = eta.iter().map(|x| x.0[lane]).collect();
+                    let mut gradient = vec![0.0; m];
+                    noisy.gradient(w, &eta, &mut gradient);
+                    for (x, g) in w.iter_mut().zip(gradient) {
+                        *x -= alpha * g;
+                    }
+                }
+            }
+            assert_eq!(fast.values, paths.concat(), "{sources:?}");
+        }
+    }
+
+    #[test]
+    fn a_diverged_path_is_a_row_with_its_exact_step_and_the_others_go_on() {
+        // α·λ_max ≈ 5 at the start: some paths escape.
+        let sources = [source(Mechanism::Label, Law::Gaussian)];
+        let each: Vec<u64> = (1..=150).collect();
+        let run = run(&Product, &sources, 64, 1.15, &each);
+        assert!(!run.diverged.is_empty(), "the case is meant to diverge");
+        for path in 0..64 {
+            let rows = &run.values[path * 300..(path + 1) * 300];
+            let finite = rows
+                .chunks(2)
+                .take_while(|w| w.iter().all(|x| x.is_finite()))
+                .count();
+            let recorded = run.diverged.iter().find(|d| d.path == path);
+            let expected = recorded.map_or(150, |d| d.iteration as usize - 1);
+            assert_eq!(finite, expected, "path {path}: {recorded:?}");
+        }
+    }
+
+    /// §9: any step w ← w − αg·(v, u) multiplies D = u² − v² by 1 − α²g² exactly.
+    #[test]
+    fn the_imbalance_identity_holds_on_every_path() {
+        let alpha = 0.1;
+        let each: Vec<u64> = (1..=40).collect();
+        for mechanism in [Mechanism::Label, Mechanism::Minibatch, Mechanism::Dropout] {
+            let run = run(
+                &Product,
+                &[source(mechanism, Law::Gaussian)],
+                16,
+                alpha,
+                &each,
+            );
+            for path in run.values.chunks(80) {
+                for step in path.windows(4).step_by(2) {
+                    let (u, v, u2, v2) = (step[0], step[1], step[2], step[3]);
+                    let g = (u - u2) / (alpha * v);
+                    let predicted = (u * u - v * v) * (1.0 - alpha * alpha * g * g);
+                    assert!((u2 * u2 - v2 * v2 - predicted).abs() < 1e-13, "{mechanism}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The hot loop: a stretch of noisy gradient steps for one block of eight paths.
+
+use pulp::Arch;
+
+use crate::models::Model;
+use crate::noise::{Plugs, Socket, Source};
+use crate::random::LaneStreams;
+use crate::scalar::{Lanes, Scalar};
+
+/// How many steps' noise is drawn at once; even, so that pairs of normals are never split.
+const STEPS_PER_DRAW: usize = 64;
+
+/// Where one step's noise vector goes. Known at compile time for a single source, so that unused sockets cost nothing.
+pub(super) trait Wiring: Copy + Send + Sync {
+    fn plugs<'a>(&self, eta: &'a [Lanes]) -> Plugs<'a, Lanes>;
+}
+
+macro_rules! single_socket {
+    ($($name:ident),+) => {
+        $(
+            /// All of η goes to this socket.
+            #[derive(Clone, Copy)]
+            pub(super) struct $name;
+
+            impl Wiring for $name {
+                #[inline(always)]
+                fn plugs<'a>(&self, eta: &'a [Lanes]) -> Plugs<'a, Lanes> {
+                    let mut plugs = Plugs::NONE;
+                    plugs.plug(Socket::$name, eta);
+                    plugs
+                }
+            }
+        )+
+    };
+}
+
+single_socket!(
+    SampleWeights,
+    Labels,
+    Units,
+    ParametersMultiplied,
+    ParametersAdded,
+    GradientAdded
+);
+
+/// Several sources: η is cut up at run time.
+#[derive(Clone, Copy)]
+pub(super) struct Several<'s> {
+    pub sources: &'s [Source],
+    pub sizes: &'s [usize],
+}
+
+impl Wiring for Several<'_> {
+    #[inline(always)]
+    fn plugs<'a>(&self, mut eta: &'a [Lanes]) -> Plugs<'a, Lanes> {
+        let mut plugs = Plugs::NONE;
+        for (source, &size) in self.sources.iter().zip(self.sizes) {
+            let (mine, rest) = eta.split_at(size);
+            plugs.plug(source.mechanism.socket(), mine);
+            eta = rest;
+        }
+        plugs
+    }
+}
+
+/// The noise of the next steps of a block: one row of d lanes a step.
+pub(super) struct NoiseBuffer<'s> {
+    sources: &'s [Source],
+    sizes: &'s [usize],
+    sigma: f64,
+    streams: LaneStreams,
+    rows: Vec<Lanes>,
+    scratch: Vec<Lanes>,
+    dimension: usize,
+    used: usize,
+}
+
+impl<'s> NoiseBuffer<'s> {
+    pub(super) fn new(
+        sources: &'s [Source],
+        sizes: &'s [usize],
+        sigma: f64,
+        streams: LaneStreams,
+    ) -> Self {
+        let dimension: usize = sizes.iter().sum();
+        let largest = sizes.iter().max().copied().unwrap_or(0);
+        Self {
+            sources,
+            sizes,
+            sigma,
+            streams,
+            rows: vec![Lanes::zero(); STEPS_PER_DRAW * dimension],
+            scratch: vec![Lanes::zero(); STEPS_PER_DRAW * largest],
+            dimension,
+            used: STEPS_PER_DRAW,
+        }
+    }
+
+    /// Between 1 and `wanted` further rows of noise, in order; each row is handed out once.
+    pub(super) fn next(&mut self, wanted: u64) -> &[Lanes] {
+        if self.used == STEPS_PER_DRAW {
+            Arch::new().dispatch(|| self.draw());
+            self.used = 0;
+        }
+        let count = (STEPS_PER_DRAW - self.used).min(usize::try_from(wanted).unwrap_or(usize::MAX));
+        let from = self.used * self.dimension;
+        self.used += count;
+        &self.rows[from..self.used * self.dimension]
+    }
+
+    #[inline(always)]
+    fn draw(&mut self) {
+        if let [source] = self.sources {
+            source
+                .law
+                .fill(self.sigma * source.scale, &mut self.streams, &mut self.rows);
+            return;
+        }
+        let mut offset = 0;
+        for (source, &size) in self.sources.iter().zip(self.sizes) {
+            let drawn = &mut self.scratch[..STEPS_PER_DRAW * size];
+            source
+                .law
+                .fill(self.sigma * source.scale, &mut self.streams, drawn);
+            for (row, values) in self
+                .rows
+                .chunks_exact_mut(self.dimension)
+                .zip(drawn.chunks_exact(size))
+            {
+                row[offset..offset + size].copy_from_slice(values);
+            }
+            offset += size;
+        }
+    }
+}
+
+/// Advances eight paths by `step_sizes.len()` steps, with one row of `noise` (d lanes) a step.
+///
+/// `point` and `gradient` are working space. Compiled for AVX-512, AVX2 and the baseline, chosen at run time.
+pub(super) fn advance<M: Model, W: Wiring>(
+    model: &M,
+    wiring: W,
+    w: &mut M::Vector<Lanes>,
+    point: &mut M::Vector<Lanes>,
+    gradient: &mut M::Vector<Lanes>,
+    noise: &[Lanes],
+    step_sizes: &[f64],
+) {
+    let dimension = noise.len() / step_sizes.len();
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (eta, &step_size) in noise.chunks_exact(dimension).zip(step_sizes) {
+                let plugs = wiring.plugs(eta);
+                let alpha = Lanes::constant(step_size);
+                point.as_mut().copy_from_slice(w.as_ref());
+                plugs.perturb(point.as_mut());
+                model.gradient(point.as_ref(), &plugs.injection, gradient.as_mut());
+                plugs.finish(gradient.as_mut());
+                for (x, &g) in w.as_mut().iter_mut().zip(gradient.as_ref()) {
+                    *x = *x - alpha * g;
+                }
+            }
+        },
+    );
+}

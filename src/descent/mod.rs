@@ -1,0 +1,8 @@
+//! The iterates themselves: ensembles of w_{k+1} = w_k − α_k ∇L̂(w_k, η_k), eight paths at a time.
+//!
+//! Shares the noisy loss with the limit and nothing else: own random numbers, own loop, no derivative beyond ∇L̂.
+
+mod ensemble;
+mod kernel;
+
+pub use ensemble::{DescentPlan, DescentRun, Divergence, run_descent};

@@ -1,0 +1,7 @@
+//! One-step methods for ordinary and stochastic differential equations, each in its own file; they know no model.
+
+mod dormand_prince;
+mod euler_maruyama;
+
+pub use dormand_prince::DormandPrince;
+pub use euler_maruyama::euler_maruyama_step;

@@ -1,0 +1,57 @@
+//! A deterministic limit: the ordinary differential equation on Γ, by Dormand–Prince steps, each followed by projection.
+
+use nalgebra::DVector;
+
+use super::LimitProcess;
+use crate::derive::{Frame, GeometryError, PointEvidence, evidence_at, project};
+use crate::integrators::DormandPrince;
+use crate::models::Model;
+
+/// The limit at one slow time.
+#[derive(Clone, Debug)]
+pub struct FlowPoint {
+    /// Slow time.
+    pub time: f64,
+    /// W(t) ∈ Γ.
+    pub w: DVector<f64>,
+    /// Normal directions and eigenvalues of H there.
+    pub frame: Frame,
+    /// Regularizer and noise there, for the regime.
+    pub evidence: PointEvidence,
+}
+
+/// Integrates the limit from `start` ∈ Γ and returns it at each of `times` (increasing, ≥ 0) .
+///
+/// `step_size_at` gives the α of the finite-step-size correction at a slow time; 0 everywhere for the plain limit.
+/// `tolerance` bounds the local error relative to 1 + |W|.
+///
+/// # Errors
+/// The projection fails, the rank of H changes, or something is not finite; the message says where.
+pub fn run_flow<M: Model>(
+    process: &LimitProcess<M>,
+    start: &DVector<f64>,
+    times: &[f64],
+    tolerance: f64,
+    step_size_at: impl Fn(f64) -> f64,
+) -> Result<Vec<FlowPoint>, GeometryError> {
+    let mut pair = DormandPrince::new(tolerance);
+    let (mut w, mut frame) = project(process.noisy, start, process.rank)?;
+    let mut now = 0.0;
+    let mut points = Vec::with_capacity(times.len());
+    for &time in times {
+        while now < time {
+            let longest = time - now;
+            let drift = |dt: f64, x: &DVector<f64>| process.drift(x, step_size_at(now + dt));
+            let h = pair.step(&mut w, longest, drift)?;
+            (w, frame) = project(process.noisy, &w, process.rank)?;
+            now = if h == longest { time } else { now + h };
+        }
+        points.push(FlowPoint {
+            time,
+            evidence: evidence_at(process.noisy, &w, &frame, process.faults.masks),
+            w: w.clone(),
+            frame: frame.clone(),
+        });
+    }
+    Ok(points)
+}

@@ -1,0 +1,255 @@
+//! Losses L(w) ≥ 0 with a manifold of zeros, each with the sockets into which noise can be plugged.
+//!
+//! A model states its noise-injected loss and the gradient of it once, generic over the scalar; everything else
+//! (Hessian, regulariser, diffusion, limit) is derived from these two. The sockets that no model needs to know of
+//! (parameters multiplied, parameters added, gradient added) are served in [`crate::noise`].
+
+mod circle;
+mod product;
+mod sphere;
+mod two_products;
+mod valley;
+mod widening_valley;
+
+pub use circle::Circle;
+pub use product::Product;
+pub use sphere::Sphere;
+pub use two_products::TwoProducts;
+pub use valley::{Profile, Valley};
+pub use widening_valley::WideningValley;
+
+use crate::scalar::Scalar;
+
+/// The noise that reaches a model's own sockets; an empty slice is an unused socket.
+#[derive(Clone, Copy, Debug)]
+pub struct Injection<'a, S> {
+    /// ηᵢ of the sample weights 1 + ηᵢ; length N or 0.
+    pub weights: &'a [S],
+    /// ηᵢ added to the labels; length N or 0.
+    pub labels: &'a [S],
+    /// ηⱼ of the unit factors 1 + ηⱼ; length = number of hidden units, or 0.
+    pub units: &'a [S],
+}
+
+impl<S: Scalar> Injection<'_, S> {
+    /// No noise in any socket.
+    pub const NONE: Injection<'static, S> = Injection {
+        weights: &[],
+        labels: &[],
+        units: &[],
+    };
+
+    /// The weight 1 + ηᵢ of sample i.
+    #[inline(always)]
+    pub fn weight(&self, sample: usize) -> S {
+        self.weights
+            .get(sample)
+            .map_or(S::one(), |&eta| S::one() + eta)
+    }
+
+    /// The residual f − y − ηᵢ of sample i, given f − y.
+    #[inline(always)]
+    pub fn residual(&self, sample: usize, residual: S) -> S {
+        self.labels
+            .get(sample)
+            .map_or(residual, |&eta| residual - eta)
+    }
+
+    /// The activation z(1 + ηⱼ) of unit j, given z.
+    #[inline(always)]
+    pub fn unit(&self, unit: usize, activation: S) -> S {
+        self.units
+            .get(unit)
+            .map_or(activation, |&eta| activation * (S::one() + eta))
+    }
+}
+
+/// How many noise coordinates each of a model's own sockets takes; 0 where the model has no such socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketSizes {
+    /// Samples whose weight can be perturbed.
+    pub weights: usize,
+    /// Labels that can be perturbed.
+    pub labels: usize,
+    /// Hidden units whose activation can be multiplied.
+    pub units: usize,
+}
+
+/// What a reader needs to know of a model: shown by `singlim list` and `singlim new`.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelCard {
+    /// The name in a scenario, `model.kind`.
+    pub name: &'static str,
+    /// The loss and its zero-loss manifold, in Unicode.
+    pub formula: &'static str,
+    /// Options beside `kind` and `start`: name and meaning with default.
+    pub options: &'static [(&'static str, &'static str)],
+    /// The model's own observables: name and formula.
+    pub observables: &'static [(&'static str, &'static str)],
+}
+
+/// A loss L̂(w, η) with the noise sockets that are the model's own, and its gradient in w.
+pub trait Model: Send + Sync {
+    /// Storage for one parameter vector; a fixed-size array lets the compiler keep it in registers.
+    type Vector<S: Scalar>: AsRef<[S]> + AsMut<[S]> + Clone + Send;
+
+    /// A zero vector of length m.
+    fn zeros<S: Scalar>(&self) -> Self::Vector<S>;
+
+    /// The names of the m parameters, in order.
+    fn parameter_names(&self) -> Vec<String>;
+
+    /// The number m of parameters.
+    fn dimension(&self) -> usize {
+        self.zeros::<f64>().as_ref().len()
+    }
+
+    /// How many noise coordinates each socket takes.
+    fn sockets(&self) -> SocketSizes;
+
+    /// L̂(w, η). `w` has length m.
+    fn loss<S: Scalar>(&self, w: &[S], noise: &Injection<S>) -> S;
+
+    /// Writes ∇_w L̂(w, η) to `gradient`; `w` and `gradient` have length m.
+    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, gradient: &mut [S]);
+
+    /// Name, formula, options and observables.
+    fn card(&self) -> &'static ModelCard;
+
+    /// The value at `w` of the model's own observable number `index` of [`ModelCard::observables`].
+    fn observe(&self, index: usize, w: &[f64]) -> f64;
+}
+
+macro_rules! any_model {
+    ($($kind:ident),+) => {
+        /// One of the built-in models, chosen at run time.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum AnyModel {
+            $(#[doc = concat!("See [`", stringify!($kind), "`].")] $kind($kind)),+
+        }
+
+        /// The cards of all built-in models, in the order in which they are listed.
+        pub const CARDS: &[&ModelCard] = &[$($kind::CARD),+];
+
+        /// Runs an expression with the concrete model, so that its loops are compiled for it.
+        macro_rules! with_model {
+            ($any:expr, $model:ident => $body:expr) => {
+                match $any {
+                    $($crate::models::AnyModel::$kind($model) => $body),+
+                }
+            };
+        }
+
+        impl Model for AnyModel {
+            type Vector<S: Scalar> = Vec<S>;
+
+            fn zeros<S: Scalar>(&self) -> Vec<S> {
+                match self { $(Self::$kind(model) => AsRef::<[S]>::as_ref(&model.zeros::<S>()).to_vec()),+ }
+            }
+
+            fn parameter_names(&self) -> Vec<String> {
+                match self { $(Self::$kind(model) => model.parameter_names()),+ }
+            }
+
+            fn sockets(&self) -> SocketSizes {
+                match self { $(Self::$kind(model) => model.sockets()),+ }
+            }
+
+            #[inline]
+            fn loss<S: Scalar>(&self, w: &[S], noise: &Injection<S>) -> S {
+                match self { $(Self::$kind(model) => model.loss(w, noise)),+ }
+            }
+
+            #[inline]
+            fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, gradient: &mut [S]) {
+                match self { $(Self::$kind(model) => model.gradient(w, noise, gradient)),+ }
+            }
+
+            fn card(&self) -> &'static ModelCard {
+                match self { $(Self::$kind(model) => model.card()),+ }
+            }
+
+            fn observe(&self, index: usize, w: &[f64]) -> f64 {
+                match self { $(Self::$kind(model) => model.observe(index, w)),+ }
+            }
+        }
+    };
+}
+
+any_model!(Product, TwoProducts, Circle, Sphere, Valley, WideningValley);
+
+pub(crate) use with_model;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scalar::Dual64;
+    use proptest::prelude::*;
+
+    pub(super) fn all() -> Vec<AnyModel> {
+        vec![
+            AnyModel::Product(Product),
+            AnyModel::TwoProducts(TwoProducts),
+            AnyModel::Circle(Circle),
+            AnyModel::Sphere(Sphere::new(4)),
+            AnyModel::Valley(Valley::new(Profile::ExpSine, 1.3)),
+            AnyModel::Valley(Valley::new(Profile::Quadratic, 0.7)),
+            AnyModel::Valley(Valley::new(Profile::Cosh, 0.9)),
+            AnyModel::WideningValley(WideningValley::new(3)),
+        ]
+    }
+
+    fn take(values: &[f64], from: &mut usize, count: usize) -> Vec<f64> {
+        *from += count;
+        values[*from - count..*from].to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn the_gradient_is_the_derivative_of_the_noisy_loss(values in prop::collection::vec(-1.5..1.5f64, 64)) {
+            for model in all() {
+                let sizes = model.sockets();
+                let mut from = 0;
+                let w = take(&values, &mut from, model.dimension());
+                let weights = take(&values, &mut from, sizes.weights);
+                let labels = take(&values, &mut from, sizes.labels);
+                let units = take(&values, &mut from, sizes.units);
+                let noise = Injection { weights: &weights, labels: &labels, units: &units };
+                let mut gradient = vec![0.0; w.len()];
+                model.gradient(&w, &noise, &mut gradient);
+                let dual = |x: &[f64]| x.iter().map(|&x| Dual64::from(x)).collect::<Vec<_>>();
+                let (weights, labels, units) = (dual(&weights), dual(&labels), dual(&units));
+                let noise = Injection { weights: &weights, labels: &labels, units: &units };
+                for i in 0..w.len() {
+                    let mut point = dual(&w);
+                    point[i].eps = 1.0;
+                    let derivative = model.loss(&point, &noise).eps;
+                    prop_assert!((derivative - gradient[i]).abs() < 1e-12 * (1.0 + derivative.abs()),
+                        "{} ∂{}: {} against {}", model.card().name, i, gradient[i], derivative);
+                }
+            }
+        }
+
+        #[test]
+        fn a_loss_that_is_a_square_is_never_negative(values in prop::collection::vec(-3.0..3.0f64, 8)) {
+            for model in all() {
+                prop_assert!(model.loss(&values[..model.dimension()], &Injection::NONE) >= 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_match_the_dimension() {
+        for model in all() {
+            assert_eq!(
+                model.parameter_names().len(),
+                model.dimension(),
+                "{}",
+                model.card().name
+            );
+        }
+        let mut names: Vec<_> = CARDS.iter().map(|card| card.name).collect();
+        names.dedup();
+        assert_eq!(names.len(), 6);
+    }
+}

@@ -1,0 +1,66 @@
+//! The product model ½(uv − 1)²: a linear network with one hidden unit and one sample.
+
+use super::{Injection, Model, ModelCard, SocketSizes};
+use crate::scalar::Scalar;
+
+/// L̂ = ½ (1+η_w) (u v (1+η_h) − 1 − η_y)²; Γ = {uv = 1}.
+///
+/// η_w is the noise of the sample weight, η_y of the label, η_h of the hidden unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Product;
+
+impl Product {
+    /// What `singlim list` shows.
+    pub const CARD: &ModelCard = &ModelCard {
+        name: "product",
+        formula: "L = ½(uv − 1)², Γ = {uv = 1}",
+        options: &[],
+        observables: &[
+            ("imbalance", "D = u² − v²"),
+            ("sum_of_squares", "S = u² + v²"),
+        ],
+    };
+}
+
+impl Model for Product {
+    type Vector<S: Scalar> = [S; 2];
+
+    fn zeros<S: Scalar>(&self) -> [S; 2] {
+        [S::zero(); 2]
+    }
+
+    fn parameter_names(&self) -> Vec<String> {
+        vec!["u".into(), "v".into()]
+    }
+
+    fn sockets(&self) -> SocketSizes {
+        SocketSizes {
+            weights: 1,
+            labels: 1,
+            units: 1,
+        }
+    }
+
+    #[inline(always)]
+    fn loss<S: Scalar>(&self, w: &[S], noise: &Injection<S>) -> S {
+        let residual = noise.residual(0, noise.unit(0, w[0] * w[1]) - S::one());
+        S::constant(0.5) * noise.weight(0) * residual.square()
+    }
+
+    #[inline(always)]
+    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, gradient: &mut [S]) {
+        let residual = noise.residual(0, noise.unit(0, w[0] * w[1]) - S::one());
+        let slope = noise.unit(0, noise.weight(0) * residual);
+        gradient[0] = slope * w[1];
+        gradient[1] = slope * w[0];
+    }
+
+    fn card(&self) -> &'static ModelCard {
+        Self::CARD
+    }
+
+    fn observe(&self, index: usize, w: &[f64]) -> f64 {
+        let (a, b) = (w[0] * w[0], w[1] * w[1]);
+        if index == 0 { a - b } else { a + b }
+    }
+}

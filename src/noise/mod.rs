@@ -1,0 +1,285 @@
+//! Which random vector is plugged into which socket of a model: the noise-injected loss L̂(w, η) as a whole.
+
+mod mechanism;
+
+pub use mechanism::{Mechanism, Socket};
+
+use serde::{Deserialize, Serialize};
+
+use crate::models::{Injection, Model};
+use crate::random::Law;
+use crate::scalar::Scalar;
+
+/// One random vector: its mechanism, its law and its size relative to the σ of the step-size ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// Where the noise enters.
+    pub mechanism: Mechanism,
+    /// The law of each coordinate.
+    pub law: Law,
+    /// The standard deviation of each coordinate is `scale`·σ.
+    pub scale: f64,
+}
+
+/// Why a model can't take a noise.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum NoiseError {
+    /// The model has no such socket.
+    #[error("model '{model}' has no {socket} for '{mechanism}' noise; it takes: {available}")]
+    NoSocket {
+        /// Name of the model.
+        model: &'static str,
+        /// What is missing.
+        socket: Socket,
+        /// The noise that was asked for.
+        mechanism: Mechanism,
+        /// The mechanisms that the model has sockets for.
+        available: String,
+    },
+    /// Two sources in the same socket.
+    #[error(
+        "two noises enter by the {0}; give each socket at most one noise and use `scale` for its size"
+    )]
+    SocketTwice(Socket),
+    /// A mask where nothing is multiplied.
+    #[error(
+        "the Bernoulli law is a mask 1 + η = B/p, but '{0}' noise is added, not multiplied; use gaussian, rademacher or uniform"
+    )]
+    MaskOnAddedNoise(Mechanism),
+    /// No noise at all.
+    #[error("there is no noise; add a [[noise]] section")]
+    NoNoise,
+}
+
+/// A model together with its noise: L̂(w, η) = L(w ⊙ (1+η_c) + η_a; η_weights, η_labels, η_units) + ⟨w, η_g⟩.
+///
+/// η is the concatenation of the sources' vectors in their order; its length is [`NoisyLoss::noise_dimension`].
+/// The same value is used to simulate the iterates and to derive the limit: it is what both sides share.
+#[derive(Clone, Debug)]
+pub struct NoisyLoss<M> {
+    model: M,
+    sources: Vec<Source>,
+    /// Where source s begins in η; one more entry than sources.
+    offsets: Vec<usize>,
+}
+
+impl<M: Model> NoisyLoss<M> {
+    /// Joins a model and its noise sources.
+    ///
+    /// # Errors
+    /// A source without a socket in the model, two sources in one socket, a mask on added noise, no source.
+    pub fn new(model: M, sources: Vec<Source>) -> Result<Self, NoiseError> {
+        if sources.is_empty() {
+            return Err(NoiseError::NoNoise);
+        }
+        let mut offsets = vec![0];
+        for (i, source) in sources.iter().enumerate() {
+            let socket = source.mechanism.socket();
+            let size = socket.size(&model);
+            if size == 0 {
+                let available: Vec<_> = Mechanism::ALL
+                    .iter()
+                    .filter(|m| m.socket().size(&model) > 0)
+                    .map(|m| m.to_string())
+                    .collect();
+                return Err(NoiseError::NoSocket {
+                    model: model.card().name,
+                    socket,
+                    mechanism: source.mechanism,
+                    available: available.join(", "),
+                });
+            }
+            if sources[..i].iter().any(|s| s.mechanism.socket() == socket) {
+                return Err(NoiseError::SocketTwice(socket));
+            }
+            if source.law == Law::Bernoulli && !socket.is_multiplied() {
+                return Err(NoiseError::MaskOnAddedNoise(source.mechanism));
+            }
+            offsets.push(offsets[i] + size);
+        }
+        Ok(Self {
+            model,
+            sources,
+            offsets,
+        })
+    }
+
+    /// The model without its noise.
+    pub fn model(&self) -> &M {
+        &self.model
+    }
+
+    /// The sources in the order in which η concatenates them.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// The number m of parameters.
+    pub fn dimension(&self) -> usize {
+        self.model.dimension()
+    }
+
+    /// The length d of η.
+    pub fn noise_dimension(&self) -> usize {
+        self.offsets[self.sources.len()]
+    }
+
+    /// The source of each coordinate of η; length d.
+    pub fn source_of_coordinates(&self) -> Vec<Source> {
+        let mut of = Vec::with_capacity(self.noise_dimension());
+        for (i, &source) in self.sources.iter().enumerate() {
+            of.resize(self.offsets[i + 1], source);
+        }
+        of
+    }
+
+    /// L̂(w, η); an empty `eta` is η = 0.
+    pub fn loss<S: Scalar>(&self, w: &[S], eta: &[S]) -> S {
+        let plugs = Plugs::of(&self.sources, &self.offsets, eta);
+        let moved = plugs.perturbed(w);
+        let mut loss = self.model.loss(&moved, &plugs.injection);
+        for (&x, &e) in w.iter().zip(plugs.gradient_added) {
+            loss = loss + x * e;
+        }
+        loss
+    }
+
+    /// Writes ∇_w L̂(w, η) to `gradient`; an empty `eta` is η = 0.
+    pub fn gradient<S: Scalar>(&self, w: &[S], eta: &[S], gradient: &mut [S]) {
+        let plugs = Plugs::of(&self.sources, &self.offsets, eta);
+        let moved = plugs.perturbed(w);
+        self.model.gradient(&moved, &plugs.injection, gradient);
+        plugs.finish(gradient);
+    }
+}
+
+/// One step's noise, sorted by socket.
+#[derive(Clone, Copy, Debug)]
+pub struct Plugs<'a, S> {
+    /// The noise in the model's own sockets.
+    pub injection: Injection<'a, S>,
+    /// η_c of the factors 1 + η_c on the parameters; length m or 0.
+    pub parameters_multiplied: &'a [S],
+    /// η_a added to the parameters; length m or 0.
+    pub parameters_added: &'a [S],
+    /// η_g added to the gradient; length m or 0.
+    pub gradient_added: &'a [S],
+}
+
+impl<'a, S: Scalar> Plugs<'a, S> {
+    /// Nothing plugged in.
+    pub const NONE: Plugs<'static, S> = Plugs {
+        injection: Injection::NONE,
+        parameters_multiplied: &[],
+        parameters_added: &[],
+        gradient_added: &[],
+    };
+
+    fn of(sources: &[Source], offsets: &[usize], eta: &'a [S]) -> Self {
+        let mut plugs = Plugs::NONE;
+        if !eta.is_empty() {
+            for (i, source) in sources.iter().enumerate() {
+                plugs.plug(source.mechanism.socket(), &eta[offsets[i]..offsets[i + 1]]);
+            }
+        }
+        plugs
+    }
+
+    /// Plugs `eta` into `socket`.
+    #[inline(always)]
+    pub fn plug(&mut self, socket: Socket, eta: &'a [S]) {
+        match socket {
+            Socket::SampleWeights => self.injection.weights = eta,
+            Socket::Labels => self.injection.labels = eta,
+            Socket::Units => self.injection.units = eta,
+            Socket::ParametersMultiplied => self.parameters_multiplied = eta,
+            Socket::ParametersAdded => self.parameters_added = eta,
+            Socket::GradientAdded => self.gradient_added = eta,
+        }
+    }
+
+    fn perturbed(&self, w: &[S]) -> Vec<S> {
+        let mut moved = w.to_vec();
+        self.perturb(&mut moved);
+        moved
+    }
+
+    /// w ← w ⊙ (1 + η_c) + η_a: the point at which the model's gradient is taken.
+    #[inline(always)]
+    pub fn perturb(&self, w: &mut [S]) {
+        for (x, &eta) in w.iter_mut().zip(self.parameters_multiplied) {
+            *x = *x * (S::one() + eta);
+        }
+        for (x, &eta) in w.iter_mut().zip(self.parameters_added) {
+            *x = *x + eta;
+        }
+    }
+
+    /// g ← g ⊙ (1 + η_c) + η_g: from the model's gradient at the perturbed point to ∇_w L̂.
+    #[inline(always)]
+    pub fn finish(&self, gradient: &mut [S]) {
+        for (g, &eta) in gradient.iter_mut().zip(self.parameters_multiplied) {
+            *g = *g * (S::one() + eta);
+        }
+        for (g, &eta) in gradient.iter_mut().zip(self.gradient_added) {
+            *g = *g + eta;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::{Product, Sphere};
+    use crate::scalar::Dual64;
+    use proptest::prelude::*;
+
+    fn source(mechanism: Mechanism) -> Source {
+        Source {
+            mechanism,
+            law: Law::Gaussian,
+            scale: 1.0,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn with_all_sockets_at_once_the_gradient_is_the_derivative_of_the_loss(
+            w in prop::collection::vec(-1.5..1.5f64, 2),
+            eta in prop::collection::vec(-0.9..0.9f64, 9),
+        ) {
+            let noisy = NoisyLoss::new(Product, Mechanism::ALL.map(source).to_vec()).unwrap();
+            prop_assert_eq!(noisy.noise_dimension(), 9);
+            let mut gradient = vec![0.0; 2];
+            noisy.gradient(&w, &eta, &mut gradient);
+            let eta: Vec<_> = eta.iter().map(|&x| Dual64::from(x)).collect();
+            for i in 0..2 {
+                let mut point: Vec<_> = w.iter().map(|&x| Dual64::from(x)).collect();
+                point[i].eps = 1.0;
+                let derivative = noisy.loss(&point, &eta).eps;
+                prop_assert!((derivative - gradient[i]).abs() < 1e-12 * (1.0 + derivative.abs()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_noise_without_socket_names_what_the_model_takes() {
+        let error = NoisyLoss::new(Sphere::new(3), vec![source(Mechanism::Dropout)]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "model 'sphere' has no hidden units for 'dropout' noise; it takes: minibatch, label, dropconnect, anti-pgd, sgld"
+        );
+    }
+
+    #[test]
+    fn masks_on_added_noise_and_double_sockets_are_refused() {
+        let mut label = source(Mechanism::Label);
+        assert_eq!(
+            NoisyLoss::new(Product, vec![label, label]).unwrap_err(),
+            NoiseError::SocketTwice(Socket::Labels)
+        );
+        label.law = Law::Bernoulli;
+        assert!(NoisyLoss::new(Product, vec![label]).is_err());
+        assert!(NoisyLoss::new(Product, vec![]).is_err());
+    }
+}

@@ -1,0 +1,31 @@
+//! Draws the noise: eight independent random streams in SIMD lanes, and the laws of one noise coordinate.
+//!
+//! | file | job |
+//! |---|---|
+//! | `seeding` | (seed, level, path) → 256-bit generator state, a Threefry bijection |
+//! | `streams` | eight xoshiro256++ generators in lockstep |
+//! | `logarithm`, `circle` | ln and (cos 2πx, sin 2πx) without tables or branches |
+//! | `gaussian` | the Box–Muller pair |
+//! | `law` | the laws a noise coordinate can have |
+//!
+//! **Reproducibility.** Everything here uses only integer operations and the correctly rounded
+//! `+ − × ÷ √` of IEEE 754, in an order fixed by the source, with no fused multiply-add and no
+//! call into a mathematical library. The same (seed, level, path) therefore gives the same bits on
+//! every instruction set, and a path gives the same bits in whichever lane it is run.
+//!
+//! **Speed.** Every function on the hot path is `#[inline(always)]` and written as plain loops
+//! over `[f64; 8]` and `[u64; 8]`, so it is compiled for the instruction set of its caller: call
+//! [`Law::fill`] from inside a function dispatched to AVX2 or AVX-512.
+
+mod circle;
+mod gaussian;
+mod law;
+mod logarithm;
+mod seeding;
+mod streams;
+
+#[cfg(test)]
+mod statistics;
+
+pub use law::Law;
+pub use streams::LaneStreams;

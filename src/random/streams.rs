@@ -1,0 +1,202 @@
+//! Runs eight xoshiro256++ generators in lockstep, one a lane.
+
+use super::seeding::stream_state;
+use crate::scalar::{LANES, Lanes};
+
+/// Eight xoshiro256++ generators; lane j is the stream of path `first_path + j`.
+///
+/// Source: D. Blackman & S. Vigna, *Scrambled linear pseudorandom number generators*, ACM TOMS 47
+/// (2021). Period 2²⁵⁶ − 1, all 64 bits of a word usable.
+///
+/// A stream is a function of (seed, level, path) alone: a path gives the same words in whichever
+/// lane, and beside whichever neighbours, it is run.
+#[derive(Clone, Debug)]
+pub struct LaneStreams {
+    /// `state[w][j]` is word w of the generator in lane j.
+    state: [[u64; LANES]; 4],
+}
+
+impl LaneStreams {
+    /// The streams of paths `first_path`, …, `first_path + 7` (modulo 2⁶⁴) of `level` under `seed`.
+    ///
+    /// The state of each lane is Threefry-4×64-20 of the counter (seed, level, path), a bijection:
+    /// different triples never start from the same state, and neighbouring ones start from
+    /// unrelated points of the cycle, so that with n streams of L words an overlap of any two has
+    /// probability below n² L / 2²⁵⁶.
+    #[inline(always)]
+    pub fn new(seed: u64, level: u64, first_path: u64) -> Self {
+        let mut state = [[0; LANES]; 4];
+        for j in 0..LANES {
+            let lane = stream_state(seed, level, first_path.wrapping_add(j as u64));
+            for (words, word) in state.iter_mut().zip(lane) {
+                words[j] = word;
+            }
+        }
+        Self { state }
+    }
+
+    /// The next 64 random bits of every lane.
+    #[inline(always)]
+    pub fn next_u64(&mut self) -> [u64; LANES] {
+        let mut out = [0; LANES];
+        for j in 0..LANES {
+            [out[j]] = self.lane_words(j);
+        }
+        out
+    }
+
+    /// The next uniform number on (0, 1) of every lane: (k + ½) 2⁻⁵² with k the top 52 bits of one
+    /// word.
+    ///
+    /// Never 0 or 1, symmetric about ½, of mean exactly ½ and variance (1 − 2⁻¹⁰⁴)/12. The smallest
+    /// value is 2⁻⁵³ and the largest 1 − 2⁻⁵³; every step is exact.
+    #[inline(always)]
+    pub fn uniform(&mut self) -> Lanes {
+        let words = self.next_u64();
+        let mut out = [0.0; LANES];
+        for j in 0..LANES {
+            out[j] = open_unit(words[j]);
+        }
+        Lanes(out)
+    }
+
+    /// Fills `out` with `draws` of the next words, `N` words and draws of each lane at a time, in
+    /// order. The draws past the last whole block, fewer than `N`, are the first of one more block.
+    ///
+    /// Each lane runs through the whole block before the next lane starts. That makes one loop over
+    /// lanes with a body too long to be unrolled, which is the shape that LLVM turns into vector
+    /// code; shorter loops are unrolled first, and then stay scalar.
+    #[inline(always)]
+    pub(super) fn fill_blocks<const N: usize>(
+        &mut self,
+        out: &mut [Lanes],
+        draws: impl Fn([u64; N]) -> [f64; N],
+    ) {
+        let (blocks, rest) = out.as_chunks_mut::<N>();
+        for block in blocks {
+            for j in 0..LANES {
+                let values = draws(self.lane_words(j));
+                for i in 0..N {
+                    block[i].0[j] = values[i];
+                }
+            }
+        }
+        if !rest.is_empty() {
+            for j in 0..LANES {
+                let values = draws(self.lane_words(j));
+                for (draw, value) in rest.iter_mut().zip(values) {
+                    draw.0[j] = value;
+                }
+            }
+        }
+    }
+
+    /// The next `N` words of lane `j`.
+    #[inline(always)]
+    fn lane_words<const N: usize>(&mut self, j: usize) -> [u64; N] {
+        let [sa, sb, sc, sd] = &mut self.state;
+        let (mut a, mut b, mut c, mut d) = (sa[j], sb[j], sc[j], sd[j]);
+        let mut out = [0; N];
+        for word in &mut out {
+            *word = a.wrapping_add(d).rotate_left(23).wrapping_add(a);
+            let t = b << 17;
+            c ^= a;
+            d ^= b;
+            b ^= c;
+            a ^= d;
+            c ^= t;
+            d = d.rotate_left(45);
+        }
+        (sa[j], sb[j], sc[j], sd[j]) = (a, b, c, d);
+        out
+    }
+}
+
+/// (k + ½) 2⁻⁵² with k the top 52 bits of `word`: k fills the fraction of a number in [1, 2), since
+/// the conversion of a `u64` to an `f64` has no vector instruction before AVX-512.
+#[inline(always)]
+pub(super) fn open_unit(word: u64) -> f64 {
+    /// 1 − 2⁻⁵³.
+    const BELOW_ONE: f64 = 1.0 - f64::EPSILON / 2.0;
+    f64::from_bits(word >> 12 | 1f64.to_bits()) - BELOW_ONE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rand::{Rng, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
+    /// The reference generator, started from the state of (seed, level, path).
+    fn reference(seed: u64, level: u64, path: u64) -> Xoshiro256PlusPlus {
+        let mut bytes = [0; 32];
+        for (chunk, word) in bytes.chunks_mut(8).zip(stream_state(seed, level, path)) {
+            chunk.copy_from_slice(&word.to_le_bytes());
+        }
+        Xoshiro256PlusPlus::from_seed(bytes)
+    }
+
+    proptest! {
+        #[test]
+        fn each_lane_is_the_reference_generator(seed: u64, level: u64, path: u64) {
+            let mut streams = LaneStreams::new(seed, level, path);
+            let mut references: [_; LANES] =
+                std::array::from_fn(|j| reference(seed, level, path.wrapping_add(j as u64)));
+            for _ in 0..100 {
+                prop_assert_eq!(streams.next_u64(), references.each_mut().map(Rng::next_u64));
+            }
+        }
+
+        #[test]
+        fn a_stream_depends_on_its_path_alone(
+            seed: u64,
+            level: u64,
+            path: u64,
+            shift in 0..LANES,
+        ) {
+            let mut here = LaneStreams::new(seed, level, path);
+            let mut there = LaneStreams::new(seed, level, path.wrapping_sub(shift as u64));
+            for _ in 0..20 {
+                let (here, there) = (here.next_u64(), there.next_u64());
+                prop_assert_eq!(&here[..LANES - shift], &there[shift..]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_lane_is_deaf_to_the_state_of_its_neighbours() {
+        let start = LaneStreams::new(1, 2, 3);
+        let mut disturbed = start.clone();
+        for words in &mut disturbed.state {
+            for (j, word) in words.iter_mut().enumerate() {
+                if j != 5 {
+                    *word = word.rotate_left(11) ^ 0x9e37_79b9_7f4a_7c15;
+                }
+            }
+        }
+        let mut start = start;
+        for _ in 0..1000 {
+            let (clean, disturbed) = (start.next_u64(), disturbed.next_u64());
+            assert_eq!(clean[5], disturbed[5]);
+            assert_ne!(clean[4], disturbed[4]);
+        }
+    }
+
+    #[test]
+    fn the_uniform_is_open_and_exact_at_both_ends() {
+        let step = f64::EPSILON; // 2⁻⁵²
+        assert_eq!(open_unit(0), step / 2.0);
+        assert_eq!(open_unit(0xfff), step / 2.0);
+        assert_eq!(open_unit(0x1000), 1.5 * step);
+        assert_eq!(open_unit(u64::MAX), 1.0 - step / 2.0);
+        assert_eq!(open_unit(1 << 63), 0.5 + step / 2.0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_uniform_is_symmetric_about_one_half(word: u64) {
+            prop_assert_eq!(open_unit(word) + open_unit(!word), 1.0);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The number types a gradient is evaluated with: f64, eight paths at once, dual and hyper-dual numbers.
+//!
+//! A model writes its loss and its gradient once, generic over [`Scalar`]:
+//!
+//! | scalar | what the same gradient code then yields |
+//! |---|---|
+//! | `f64` | one gradient |
+//! | [`Lanes`] | eight paths of the ensemble in one pass |
+//! | [`Dual64`] | a directional derivative: columns of H and of G |
+//! | [`HyperDual64`] | a second directional derivative: ∂³L[a, b] and ∂²_η ∇L̂ |
+
+mod dual;
+mod lanes;
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+pub use lanes::{LANES, Lanes};
+pub use num_dual::{Dual64, HyperDual64};
+
+/// A number that a loss can be computed with: a field with the elementary functions that the models use.
+pub trait Scalar:
+    Copy
+    + Send
+    + Sync
+    + 'static
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    /// The constant `x`: every lane equal, every derivative zero.
+    fn constant(x: f64) -> Self;
+    /// eˣ.
+    fn exp(self) -> Self;
+    /// sin x, x in radians.
+    fn sin(self) -> Self;
+    /// cos x, x in radians.
+    fn cos(self) -> Self;
+
+    /// The constant 0.
+    #[inline(always)]
+    fn zero() -> Self {
+        Self::constant(0.0)
+    }
+
+    /// The constant 1.
+    #[inline(always)]
+    fn one() -> Self {
+        Self::constant(1.0)
+    }
+
+    /// x².
+    #[inline(always)]
+    fn square(self) -> Self {
+        self * self
+    }
+}
+
+// The functions come from `libm` (pure Rust), not from the system's C library, so that the same scenario and seed
+// give the same bits on every machine.
+impl Scalar for f64 {
+    #[inline(always)]
+    fn constant(x: f64) -> Self {
+        x
+    }
+
+    #[inline(always)]
+    fn exp(self) -> Self {
+        libm::exp(self)
+    }
+
+    #[inline(always)]
+    fn sin(self) -> Self {
+        libm::sin(self)
+    }
+
+    #[inline(always)]
+    fn cos(self) -> Self {
+        libm::cos(self)
+    }
+}
+
+/// Σ xᵢ² of a slice.
+#[inline(always)]
+pub fn sum_of_squares<S: Scalar>(values: &[S]) -> S {
+    let mut sum = S::zero();
+    for &value in values {
+        sum = sum + value * value;
+    }
+    sum
+}

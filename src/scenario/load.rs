@@ -1,0 +1,253 @@
+//! From the text of a scenario to its `ScenarioSpec`, with errors that name the line and the remedy.
+
+use std::ops::Range;
+use std::path::Path;
+
+use toml_edit::{DocumentMut, Item, TableLike, Value};
+
+use super::ScenarioSpec;
+
+/// Something is wrong with a scenario; shown as `file:line:column: message` with the line itself beneath.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScenarioError {
+    /// Name of the file.
+    pub file: String,
+    /// Line and column, counted from 1, and the text of the line, where they are known.
+    pub place: Option<(usize, usize, String)>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it; may be empty.
+    pub help: String,
+}
+
+impl ScenarioError {
+    /// An error at a span of `text`; an empty span has no place.
+    pub fn at(file: &str, text: &str, span: Range<usize>, message: String, help: String) -> Self {
+        let place = (!span.is_empty() && span.end <= text.len()).then(|| {
+            let before = &text[..span.start];
+            let begin = before.rfind('\n').map_or(0, |i| i + 1);
+            let line = text[begin..].lines().next().unwrap_or_default();
+            (
+                before.matches('\n').count() + 1,
+                text[begin..span.start].chars().count() + 1,
+                line.to_owned(),
+            )
+        });
+        Self {
+            file: file.to_owned(),
+            place,
+            message,
+            help,
+        }
+    }
+}
+
+impl std::fmt::Display for ScenarioError {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{}", self.file)?;
+        if let Some((line, column, _)) = &self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.message)?;
+        if let Some((line, column, text)) = &self.place {
+            let number = line.to_string();
+            let gutter = " ".repeat(number.len());
+            write!(
+                f,
+                "\n{gutter} |\n{number} | {text}\n{gutter} | {}^",
+                " ".repeat(column - 1)
+            )?;
+        }
+        if !self.help.is_empty() {
+            write!(f, "\nhelp: {}", self.help)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ScenarioError {}
+
+/// Reads and parses a scenario file; `overrides` are `key=value` with dotted keys, the value in TOML.
+///
+/// Returns the spec and the text as given in the file.
+///
+/// # Errors
+/// The file can't be read, is not TOML, has an unknown key or a value of a wrong type.
+pub fn load(path: &Path, overrides: &[String]) -> Result<(ScenarioSpec, String), ScenarioError> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| ScenarioError {
+        file: file.clone(),
+        place: None,
+        message: format!("can't read the scenario: {error}"),
+        help:
+            "the shipped ones are in scenarios/; `singlim new MODEL NOISE` writes one to start from"
+                .into(),
+    })?;
+    Ok((parse(&file, &text, overrides)?, text))
+}
+
+/// Parses the text of a scenario, as [`load`].
+///
+/// # Errors
+/// As [`load`], for the text.
+pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<ScenarioSpec, ScenarioError> {
+    let spec = deserialize(file, text)?;
+    if overrides.is_empty() {
+        return Ok(spec);
+    }
+    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
+        ScenarioError::at(
+            file,
+            text,
+            error.span().unwrap_or(0..0),
+            error.message().into(),
+            String::new(),
+        )
+    })?;
+    for setting in overrides {
+        apply(&mut document, setting).map_err(|message| ScenarioError {
+            file: format!("--set {setting}"),
+            place: None,
+            message,
+            help: "write --set ladder.paths=1000 or --set noise.0.law='\"uniform\"'".into(),
+        })?;
+    }
+    deserialize(&format!("{file} (after --set)"), &document.to_string())
+}
+
+fn deserialize(file: &str, text: &str) -> Result<ScenarioSpec, ScenarioError> {
+    toml::from_str(text).map_err(|error| {
+        let (message, help) = explain(error.message());
+        ScenarioError::at(file, text, error.span().unwrap_or(0..0), message, help)
+    })
+}
+
+/// Rewrites serde's "unknown field `x`, expected one of `a`, `b`" with the nearest of the expected names.
+fn explain(message: &str) -> (String, String) {
+    let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let (Some((&wrong, expected)), true) = (names.split_first(), message.starts_with("unknown"))
+    else {
+        return (message.to_owned(), String::new());
+    };
+    let what = if message.starts_with("unknown field") {
+        "key"
+    } else {
+        "value"
+    };
+    (
+        format!("unknown {what} `{wrong}`"),
+        nearest(wrong, expected),
+    )
+}
+
+/// "did you mean `x`? valid: …" for a name that is not among `expected`.
+pub(super) fn nearest(wrong: &str, expected: &[&str]) -> String {
+    let valid = expected.join(", ");
+    let distance = |name: &&&str| strsim::damerau_levenshtein(wrong, name);
+    match expected.iter().min_by_key(distance) {
+        Some(near) if strsim::jaro_winkler(wrong, near) > 0.75 => {
+            format!("did you mean `{near}`? valid here: {valid}")
+        }
+        _ => format!("valid here: {valid}"),
+    }
+}
+
+/// Sets one dotted key. Numbers in the key index arrays of tables.
+fn apply(document: &mut DocumentMut, setting: &str) -> Result<(), String> {
+    let (key, raw) = setting.split_once('=').ok_or("expected key=value")?;
+    let raw = raw.trim();
+    // A bare word is meant as a string.
+    let value: Value = raw
+        .parse()
+        .or_else(|_| format!("{raw:?}").parse())
+        .map_err(|_| format!("can't read the value {raw}"))?;
+    let (path, last) = key.trim().rsplit_once('.').unwrap_or(("", key.trim()));
+    let mut table: &mut dyn TableLike = document.as_table_mut();
+    let mut parts = path.split('.').filter(|part| !part.is_empty()).peekable();
+    while let Some(part) = parts.next() {
+        let item = table.entry(part).or_insert(toml_edit::table());
+        let index = parts.peek().and_then(|next| next.parse::<usize>().ok());
+        table = match (item, index) {
+            (Item::ArrayOfTables(array), Some(index)) => {
+                parts.next();
+                let count = array.len();
+                array.get_mut(index).ok_or(format!(
+                    "{part}.{index}: there are {count} entries, counted from 0"
+                ))?
+            }
+            (Item::ArrayOfTables(_), None) => {
+                return Err(format!("`{part}` is a list; say which entry: {part}.0.…"));
+            }
+            (item, _) => item
+                .as_table_like_mut()
+                .ok_or(format!("`{part}` is a value, not a section"))?,
+        };
+    }
+    table.insert(last, Item::Value(value));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "observables = [\"u\"]\n[model]\nkind = \"product\"\nstart = [2.0, 0.5]\n[[noise]]\nkind = \"label\"\n[ladder]\nstep_sizes = [0.2, 0.1, 0.05, 0.025]\nsigma = 0.3\nhorizon = 1.0\npaths = 100\n";
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_and_the_nearest_valid_key() {
+        let text = TEXT.replace("sigma = 0.3", "sigmma = 0.3");
+        let error = parse("x.toml", &text, &[]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("x.toml:9:1: unknown key `sigmma`"),
+            "{error}"
+        );
+        assert!(error.contains("did you mean `sigma`?"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_value_is_named_with_the_nearest_valid_value() {
+        let text = TEXT.replace("\"label\"", "\"labels\"");
+        let error = parse("x.toml", &text, &[]).unwrap_err().to_string();
+        assert!(
+            error.contains("x.toml:6:8: unknown value `labels`"),
+            "{error}"
+        );
+        assert!(error.contains("did you mean `label`?"), "{error}");
+    }
+
+    #[test]
+    fn any_field_can_be_overridden() {
+        let set = [
+            "ladder.paths=7",
+            "noise.0.law=uniform",
+            "limit.drift_scale=1.2",
+            "title=hello there",
+        ];
+        let spec = parse("x.toml", TEXT, &set.map(String::from)).unwrap();
+        assert!(matches!(
+            spec.ladder.paths.get_ref(),
+            super::super::PathsSpec::Same(7)
+        ));
+        assert_eq!(*spec.noise[0].law.get_ref(), crate::random::Law::Uniform);
+        assert_eq!(spec.limit.drift_scale, 1.2);
+        assert_eq!(spec.title, "hello there");
+    }
+
+    #[test]
+    fn a_wrong_override_says_what_is_wrong() {
+        let message = |set: &str| {
+            parse("x.toml", TEXT, &[set.into()])
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(message("ladder.pathss=7").contains("did you mean `paths`?"));
+        assert!(message("noise.3.law=uniform").contains("there are 1 entries"));
+        assert!(message("noise.law=uniform").contains("say which entry"));
+        assert!(message("seed").contains("key=value"));
+        assert!(
+            message("seed.x=1").contains("valid here")
+                || message("seed.x=1").contains("not a section")
+                || message("seed.x=1").contains("invalid type")
+        );
+    }
+}

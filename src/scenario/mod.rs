@@ -1,0 +1,15 @@
+//! What the user asks for: the TOML file as typed (`spec`, `load`) and the study it resolves to (`study`).
+
+mod load;
+mod observable;
+mod schedule;
+mod spec;
+mod study;
+mod template;
+
+pub use load::{ScenarioError, load, parse};
+pub use observable::{GENERIC_OBSERVABLES, Observable};
+pub use schedule::{Clock, LevelClock, Schedule};
+pub use spec::*;
+pub use study::{Arm, Level, Study, integrators};
+pub use template::template;

@@ -1,0 +1,135 @@
+//! The scalar functions of w that a study looks at, found by name.
+
+use nalgebra::DVector;
+
+use crate::derive::{Masks, derivatives, project, regularizer_value};
+use crate::models::Model;
+use crate::noise::NoisyLoss;
+
+/// The observables that every model has, with their formulas.
+pub const GENERIC_OBSERVABLES: &[(&str, &str)] = &[
+    ("norm", "‖w‖₂"),
+    ("loss", "L(w)"),
+    (
+        "distance",
+        "distance to Γ, |w − π(w)|; NaN where w is too far for π",
+    ),
+    ("sharpness", "tr H(w)"),
+    ("regularizer", "Reg(w), in units of σ²"),
+];
+
+/// A scalar function of the parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observable {
+    /// A coordinate.
+    Parameter(usize),
+    /// One of the model's own.
+    OfModel(usize),
+    /// ‖w‖.
+    Norm,
+    /// L(w).
+    Loss,
+    /// |w − π(w)|.
+    Distance,
+    /// tr H(w).
+    Sharpness,
+    /// Reg(w).
+    Regularizer,
+}
+
+impl Observable {
+    /// Finds an observable of this model by name.
+    pub fn find(name: &str, model: &impl Model) -> Option<Self> {
+        if let Some(i) = model.parameter_names().iter().position(|n| n == name) {
+            return Some(Self::Parameter(i));
+        }
+        let own = model.card().observables.iter();
+        if let Some(i) = own.clone().position(|(n, _)| *n == name) {
+            return Some(Self::OfModel(i));
+        }
+        match name {
+            "norm" => Some(Self::Norm),
+            "loss" => Some(Self::Loss),
+            "distance" => Some(Self::Distance),
+            "sharpness" => Some(Self::Sharpness),
+            "regularizer" => Some(Self::Regularizer),
+            _ => None,
+        }
+    }
+
+    /// All names that [`Observable::find`] knows for this model.
+    pub fn names(model: &impl Model) -> Vec<String> {
+        let own = model.card().observables.iter();
+        let mut names = model.parameter_names();
+        names.extend(
+            own.chain(GENERIC_OBSERVABLES)
+                .map(|(name, _)| (*name).to_owned()),
+        );
+        names
+    }
+
+    /// The value at w; `rank` is that of H on Γ.
+    pub fn value<M: Model>(
+        self,
+        noisy: &NoisyLoss<M>,
+        w: &[f64],
+        rank: usize,
+        masks: Masks,
+    ) -> f64 {
+        let vector = || DVector::from_column_slice(w);
+        match self {
+            Self::Parameter(i) => w[i],
+            Self::OfModel(i) => noisy.model().observe(i, w),
+            Self::Norm => crate::scalar::sum_of_squares(w).sqrt(),
+            Self::Loss => noisy.loss(w, &[]),
+            Self::Distance => {
+                project(noisy, &vector(), rank).map_or(f64::NAN, |(on, _)| (on - vector()).norm())
+            }
+            Self::Sharpness => derivatives::hessian(noisy, &vector()).trace(),
+            Self::Regularizer => regularizer_value(noisy, &vector(), masks),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Product;
+    use crate::noise::{Mechanism, Source};
+    use crate::random::Law;
+
+    #[test]
+    fn every_name_is_found_and_has_the_value_of_its_formula() {
+        let source = Source {
+            mechanism: Mechanism::AntiPgd,
+            law: Law::Gaussian,
+            scale: 1.0,
+        };
+        let noisy = NoisyLoss::new(Product, vec![source]).unwrap();
+        let w = [2.0, 0.5];
+        let expected = [2.0, 0.5, 3.75, 4.25, 4.25f64.sqrt(), 0.0, 0.0, 4.25, 2.125];
+        let names = Observable::names(&Product);
+        assert_eq!(names.len(), expected.len());
+        for (name, expected) in names.iter().zip(expected) {
+            let found = Observable::find(name, &Product).unwrap();
+            let value = found.value(&noisy, &w, 1, Masks::NonLocal);
+            assert!(
+                (value - expected).abs() < 1e-12,
+                "{name}: {value} against {expected}"
+            );
+        }
+        assert_eq!(Observable::find("nothing", &Product), None);
+    }
+
+    #[test]
+    fn the_distance_is_that_to_the_closest_point() {
+        let source = Source {
+            mechanism: Mechanism::Sgld,
+            law: Law::Gaussian,
+            scale: 1.0,
+        };
+        let noisy = NoisyLoss::new(crate::models::Circle, vec![source]).unwrap();
+        let distance = Observable::Distance.value(&noisy, &[0.9, 1.2], 1, Masks::NonLocal);
+        assert!((distance - 0.5).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,331 @@
+//! The scenario file as typed: every key, its meaning and its default.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use crate::derive::Regime;
+use crate::noise::Mechanism;
+use crate::random::Law;
+
+/// A whole scenario file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioSpec {
+    /// One line that says what is claimed.
+    #[serde(default)]
+    pub title: String,
+    /// Names every random stream of the run together with level and path.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// What is looked at; the first one is also the one whose time scale is measured.
+    pub observables: Vec<Spanned<String>>,
+    /// The loss and where the descent starts.
+    pub model: ModelSpec,
+    /// The noise sources; each enters by a socket of its own.
+    #[serde(default)]
+    pub noise: Vec<NoiseSpec>,
+    /// Step sizes, σ, horizon, records and paths.
+    pub ladder: LadderSpec,
+    /// How the step size changes along the iterations; constant by default.
+    #[serde(default)]
+    pub schedule: ScheduleSpec,
+    /// How the limit is computed.
+    #[serde(default)]
+    pub limit: LimitSpec,
+    /// What is expected.
+    #[serde(default)]
+    pub expect: ExpectSpec,
+    /// The margins of the checks, declared before the run.
+    #[serde(default)]
+    pub margins: MarginsSpec,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// `[model]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpec {
+    /// The name of a built-in model.
+    pub kind: Spanned<String>,
+    /// w₀: a list in the order of the parameters, or a table by name.
+    pub start: Spanned<StartSpec>,
+    /// Option of some models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dimension: Option<Spanned<usize>>,
+    /// Option of some models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Spanned<String>>,
+    /// Option of some models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strength: Option<Spanned<f64>>,
+}
+
+/// w₀ in either form.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum StartSpec {
+    /// All parameters in order.
+    List(Vec<f64>),
+    /// All parameters by name.
+    Named(BTreeMap<String, f64>),
+}
+
+/// `[[noise]]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoiseSpec {
+    /// The mechanism.
+    pub kind: Spanned<Mechanism>,
+    /// The law of each coordinate.
+    #[serde(default = "gaussian")]
+    pub law: Spanned<Law>,
+    /// Standard deviation in units of the ladder's σ.
+    #[serde(default = "unit")]
+    pub scale: Spanned<f64>,
+}
+
+fn gaussian() -> Spanned<Law> {
+    Spanned::new(0..0, Law::Gaussian)
+}
+
+fn unit() -> Spanned<f64> {
+    Spanned::new(0..0, 1.0)
+}
+
+/// `[ladder]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LadderSpec {
+    /// α of each rung: at least four, geometric.
+    pub step_sizes: Spanned<Vec<f64>>,
+    /// σ at the largest step size.
+    pub sigma: Spanned<f64>,
+    /// q in σ ∝ α^q along the ladder; 0 keeps σ fixed.
+    #[serde(default)]
+    pub sigma_exponent: f64,
+    /// Further rungs at one step size with σ multiplied by these factors, to measure the exponent of σ.
+    #[serde(default)]
+    pub sigma_factors: Vec<f64>,
+    /// The step size of those rungs (one of `step_sizes`); the second largest by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sigma_step_size: Option<Spanned<f64>>,
+    /// T: how long, in slow time at constant step size.
+    pub horizon: Spanned<f64>,
+    /// How many equally spaced record times, or the times themselves.
+    #[serde(default = "eight")]
+    pub records: Spanned<RecordsSpec>,
+    /// Paths per rung: one number for all, or one per step size.
+    pub paths: Spanned<PathsSpec>,
+}
+
+fn eight() -> Spanned<RecordsSpec> {
+    Spanned::new(0..0, RecordsSpec::Count(8))
+}
+
+/// Record times in either form.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RecordsSpec {
+    /// T/n, 2T/n, …, T.
+    Count(usize),
+    /// As given, in slow time at constant step size.
+    Times(Vec<f64>),
+}
+
+/// Numbers of paths in either form.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PathsSpec {
+    /// The same for every rung.
+    Same(usize),
+    /// One for each step size.
+    Each(Vec<usize>),
+}
+
+/// `[schedule]`: α_k = α·f(k). Times are in slow time at constant step size.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleSpec {
+    /// The shape f.
+    #[serde(default)]
+    pub kind: ScheduleKind,
+    /// polynomial: γ in f = (1 + k/k₀)^−γ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gamma: Option<Spanned<f64>>,
+    /// polynomial: k₀ as a slow time, so that all rungs share one curve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decay_time: Option<Spanned<f64>>,
+    /// polynomial: k₀ as a number of steps, in place of `decay_time`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decay_steps: Option<Spanned<f64>>,
+    /// piecewise: pairs [from time, factor], the first from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pieces: Option<Spanned<Vec<[f64; 2]>>>,
+    /// cosine: f falls from 1 to this value at the horizon; default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub floor: Option<Spanned<f64>>,
+}
+
+/// The shapes of a schedule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduleKind {
+    /// f = 1.
+    #[default]
+    Constant,
+    /// f = (1 + k/k₀)^−γ.
+    Polynomial,
+    /// f constant on pieces.
+    Piecewise,
+    /// f = floor + (1 − floor)·½(1 + cos πk/K).
+    Cosine,
+}
+
+/// `[limit]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitSpec {
+    /// Chosen by the program unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integrator: Option<Spanned<IntegratorKind>>,
+    /// Euler–Maruyama: the largest time step; horizon/200 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_step: Option<Spanned<f64>>,
+    /// Runge–Kutta: local error relative to 1 + |W|.
+    #[serde(default = "tolerance")]
+    pub tolerance: Spanned<f64>,
+    /// Euler–Maruyama: number of paths; as many as the largest rung by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Spanned<usize>>,
+    /// Correct the limit for each finite step size.
+    #[serde(default)]
+    pub corrected: bool,
+    /// Declared fault: multiplies the drift.
+    #[serde(default = "unit_number")]
+    pub drift_scale: f64,
+    /// Declared fault: multiplies the Brownian part.
+    #[serde(default = "unit_number")]
+    pub diffusion_scale: f64,
+    /// Declared fault where false: leaves out the Itô correction.
+    #[serde(default = "yes")]
+    pub ito_correction: bool,
+    /// Declared fault where "local": ½Δ_η in place of the non-local regulariser of masks.
+    #[serde(default)]
+    pub masks: MasksSpec,
+    /// Declared fault: claims this clock whatever the regime.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<super::Clock>,
+}
+
+impl Default for LimitSpec {
+    fn default() -> Self {
+        Self {
+            integrator: None,
+            time_step: None,
+            tolerance: tolerance(),
+            paths: None,
+            corrected: false,
+            drift_scale: 1.0,
+            diffusion_scale: 1.0,
+            ito_correction: true,
+            masks: MasksSpec::NonLocal,
+            clock: None,
+        }
+    }
+}
+
+fn tolerance() -> Spanned<f64> {
+    Spanned::new(0..0, 1e-9)
+}
+
+fn unit_number() -> f64 {
+    1.0
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Integrators of the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IntegratorKind {
+    /// Dormand–Prince 5(4) with projection, for deterministic limits.
+    RungeKutta,
+    /// Euler–Maruyama with projection, for any limit.
+    EulerMaruyama,
+}
+
+/// How masks enter the limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MasksSpec {
+    /// By the non-local regulariser: the theory.
+    #[default]
+    NonLocal,
+    /// By ½Δ_η: a fault.
+    Local,
+}
+
+/// `[expect]`: a derived or measured value that disagrees is a rejected check.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectSpec {
+    /// The regime.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regime: Option<Regime>,
+    /// (a, b) in iterations ∝ α^−a σ^−b; those of the derived regime by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exponents: Option<[f64; 2]>,
+    /// p in error ∝ α^p; not checked unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<f64>,
+    /// Whether the schedule freezes the evolution before the horizon; not checked unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freezes: Option<bool>,
+}
+
+/// `[margins]`: what still counts as agreement. Shares are of the observable's total displacement in the limit.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MarginsSpec {
+    /// Level of each test: intervals have confidence 1 − 2·level.
+    pub level: f64,
+    /// Mean, extrapolated to α → 0: share of the displacement.
+    pub mean: f64,
+    /// Wasserstein-1 distance of the law at the horizon: share of the limit's standard deviation.
+    pub law: f64,
+    /// Kolmogorov–Smirnov distance of the law at the horizon.
+    pub ks: f64,
+    /// Exponents of the time scale.
+    pub exponent: f64,
+    /// Exponent of the spread around a deterministic limit.
+    pub spread: f64,
+    /// Order of convergence.
+    pub order: f64,
+    /// The share of the displacement whose crossing defines the time scale.
+    pub share: f64,
+    /// Frozen evolution: what may be missing of the final displacement, as a share of it.
+    pub freezing: f64,
+}
+
+impl Default for MarginsSpec {
+    fn default() -> Self {
+        Self {
+            level: 0.01,
+            mean: 0.03,
+            law: 0.1,
+            ks: 0.06,
+            exponent: 0.25,
+            spread: 0.25,
+            order: 0.35,
+            share: 0.5,
+            freezing: 0.1,
+        }
+    }
+}
