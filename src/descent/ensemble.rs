@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::kernel::{
-    GradientAdded, Labels, NoiseBuffer, ParametersAdded, ParametersMultiplied, SampleWeights,
-    Several, Units, Wiring, advance,
+    Advance, GradientAdded, Labels, NoiseBuffer, ParametersAdded, ParametersMultiplied,
+    SampleWeights, Several, Units, Wiring,
 };
 use crate::models::Model;
 use crate::noise::{Socket, Source};
@@ -55,14 +55,14 @@ pub struct DescentRun {
     pub diverged: Vec<Divergence>,
 }
 
-/// Simulates the ensemble. `observe(w, out)` fills the values kept of a path at a record; `progress(n)` is told of
+/// Simulates the ensemble. `observe(record, w, out)` fills the values kept of a path at a record; `progress(n)` is told of
 /// n further path-steps. Memory does not grow with the number of steps, and the result is the same bits for any
 /// number of threads, and for any ensemble size as far as the paths go.
 pub fn run_descent<M: Model>(
     model: &M,
     sources: &[Source],
     plan: &DescentPlan,
-    observe: impl Fn(&[f64], &mut [f64]) + Sync,
+    observe: impl Fn(usize, &[f64], &mut [f64]) + Sync,
     progress: impl Fn(u64) + Sync,
 ) -> DescentRun {
     let sizes: Vec<_> = sources
@@ -100,7 +100,7 @@ fn run_wired<M: Model, W: Wiring>(
     wiring: W,
     noise: (&[Source], &[usize]),
     plan: &DescentPlan,
-    observe: impl Fn(&[f64], &mut [f64]) + Sync,
+    observe: impl Fn(usize, &[f64], &mut [f64]) + Sync,
     progress: impl Fn(u64) + Sync,
 ) -> DescentRun {
     let row = plan.record_at.len() * plan.values_per_record;
@@ -138,7 +138,7 @@ impl<M: Model, W: Wiring> Block<'_, M, W> {
         &mut self,
         (sources, sizes): (&[Source], &[usize]),
         values: &mut [f64],
-        observe: &impl Fn(&[f64], &mut [f64]),
+        observe: &impl Fn(usize, &[f64], &mut [f64]),
         progress: &impl Fn(u64),
     ) {
         let plan = self.plan;
@@ -159,15 +159,16 @@ impl<M: Model, W: Wiring> Block<'_, M, W> {
                 step_sizes.clear();
                 step_sizes.extend((k..k + steps as u64).map(plan.step_size_at));
                 let before = w.clone();
-                advance(
-                    self.model,
-                    self.wiring,
-                    &mut w,
-                    &mut point,
-                    &mut gradient,
-                    rows,
-                    &step_sizes,
-                );
+                Advance {
+                    model: self.model,
+                    wiring: self.wiring,
+                    w: &mut w,
+                    point: &mut point,
+                    gradient: &mut gradient,
+                    noise: rows,
+                    step_sizes: &step_sizes,
+                }
+                .run();
                 if self.newly_diverged(w.as_ref(), bound) {
                     self.find_divergence(
                         before,
@@ -212,7 +213,16 @@ impl<M: Model, W: Wiring> Block<'_, M, W> {
         let d = rows.len() / step_sizes.len();
         for (step, eta) in rows.chunks_exact(d).enumerate() {
             let now = &step_sizes[step..=step];
-            advance(self.model, self.wiring, &mut w, point, gradient, eta, now);
+            Advance {
+                model: self.model,
+                wiring: self.wiring,
+                w: &mut w,
+                point,
+                gradient,
+                noise: eta,
+                step_sizes: now,
+            }
+            .run();
             for lane in 0..LANES {
                 if self.diverged_at[lane].is_none()
                     && !Self::lane_is_bounded(w.as_ref(), lane, bound)
@@ -239,7 +249,7 @@ impl<M: Model, W: Wiring> Block<'_, M, W> {
         record: usize,
         w: &[Lanes],
         values: &mut [f64],
-        observe: &impl Fn(&[f64], &mut [f64]),
+        observe: &impl Fn(usize, &[f64], &mut [f64]),
     ) {
         let per_record = self.plan.values_per_record;
         let row = self.plan.record_at.len() * per_record;
@@ -249,7 +259,7 @@ impl<M: Model, W: Wiring> Block<'_, M, W> {
                 *x = lanes.0[lane];
             }
             let from = lane * row + record * per_record;
-            observe(&point, &mut values[from..from + per_record]);
+            observe(record, &point, &mut values[from..from + per_record]);
         }
     }
 
@@ -304,7 +314,7 @@ mod tests {
             model,
             sources,
             &plan,
-            |w, out| out.copy_from_slice(w),
+            |_, w, out| out.copy_from_slice(w),
             |_| (),
         )
     }

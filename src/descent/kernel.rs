@@ -1,6 +1,6 @@
 //! The hot loop: a stretch of noisy gradient steps for one block of eight paths.
 
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 
 use crate::models::Model;
 use crate::noise::{Plugs, Socket, Source};
@@ -99,7 +99,7 @@ impl<'s> NoiseBuffer<'s> {
     /// Between 1 and `wanted` further rows of noise, in order; each row is handed out once.
     pub(super) fn next(&mut self, wanted: u64) -> &[Lanes] {
         if self.used == STEPS_PER_DRAW {
-            Arch::new().dispatch(|| self.draw());
+            Arch::new().dispatch(Draw(self));
             self.used = 0;
         }
         let count = (STEPS_PER_DRAW - self.used).min(usize::try_from(wanted).unwrap_or(usize::MAX));
@@ -136,31 +136,60 @@ impl<'s> NoiseBuffer<'s> {
 
 /// Advances eight paths by `step_sizes.len()` steps, with one row of `noise` (d lanes) a step.
 ///
-/// `point` and `gradient` are working space. Compiled for AVX-512, AVX2 and the baseline, chosen at run time.
-pub(super) fn advance<M: Model, W: Wiring>(
-    model: &M,
-    wiring: W,
-    w: &mut M::Vector<Lanes>,
-    point: &mut M::Vector<Lanes>,
-    gradient: &mut M::Vector<Lanes>,
-    noise: &[Lanes],
-    step_sizes: &[f64],
-) {
-    let dimension = noise.len() / step_sizes.len();
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for (eta, &step_size) in noise.chunks_exact(dimension).zip(step_sizes) {
-                let plugs = wiring.plugs(eta);
-                let alpha = Lanes::constant(step_size);
-                point.as_mut().copy_from_slice(w.as_ref());
-                plugs.perturb(point.as_mut());
-                model.gradient(point.as_ref(), &plugs.injection, gradient.as_mut());
-                plugs.finish(gradient.as_mut());
-                for (x, &g) in w.as_mut().iter_mut().zip(gradient.as_ref()) {
-                    *x = *x - alpha * g;
-                }
+/// A type rather than a closure, because only a small `call` that is forced inline takes on the instruction set that
+/// `Arch` dispatches to: the loop is compiled for AVX-512, AVX2 and the baseline, and chosen at run time.
+pub(super) struct Advance<'a, M: Model, W> {
+    pub model: &'a M,
+    pub wiring: W,
+    pub w: &'a mut M::Vector<Lanes>,
+    /// Working space of the size of `w`.
+    pub point: &'a mut M::Vector<Lanes>,
+    /// Working space of the size of `w`.
+    pub gradient: &'a mut M::Vector<Lanes>,
+    pub noise: &'a [Lanes],
+    pub step_sizes: &'a [f64],
+}
+
+impl<M: Model, W: Wiring> NullaryFnOnce for Advance<'_, M, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let dimension = self.noise.len() / self.step_sizes.len();
+        // Copies on the stack: for models with a fixed number of parameters they stay in registers.
+        let mut w = self.w.clone();
+        let mut point = self.point.clone();
+        let mut gradient = self.gradient.clone();
+        for (eta, &step_size) in self.noise.chunks_exact(dimension).zip(self.step_sizes) {
+            let plugs = self.wiring.plugs(eta);
+            let alpha = Lanes::constant(step_size);
+            point.as_mut().copy_from_slice(w.as_ref());
+            plugs.perturb(point.as_mut());
+            self.model
+                .gradient(point.as_ref(), &plugs.injection, gradient.as_mut());
+            plugs.finish(gradient.as_mut());
+            for (x, &g) in w.as_mut().iter_mut().zip(gradient.as_ref()) {
+                *x = *x - alpha * g;
             }
-        },
-    );
+        }
+        *self.w = w;
+    }
+}
+
+impl<M: Model, W: Wiring> Advance<'_, M, W> {
+    pub(super) fn run(self) {
+        Arch::new().dispatch(self);
+    }
+}
+
+/// Draws the next rows of noise; a type for the same reason as [`Advance`].
+struct Draw<'b, 's>(&'b mut NoiseBuffer<'s>);
+
+impl NullaryFnOnce for Draw<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.0.draw();
+    }
 }

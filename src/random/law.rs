@@ -123,3 +123,144 @@ fn each(streams: &mut LaneStreams, out: &mut [Lanes], draw: impl Fn(u64) -> f64)
     streams.fill_blocks::<4>(blocks, |words| words.map(&draw));
     streams.fill_blocks::<1>(rest, |words| words.map(&draw));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scalar::LANES;
+    use proptest::prelude::*;
+
+    const ZERO: Lanes = Lanes([0.0; LANES]);
+
+    fn bits(draws: &[Lanes]) -> Vec<u64> {
+        draws
+            .iter()
+            .flat_map(|draw| draw.0.map(f64::to_bits))
+            .collect()
+    }
+
+    fn filled(law: Law, sigma: f64, path: u64, n: usize) -> Vec<Lanes> {
+        let mut out = vec![ZERO; n];
+        law.fill(sigma, &mut LaneStreams::new(7, 1, path), &mut out);
+        out
+    }
+
+    fn any_law() -> impl Strategy<Value = Law> {
+        proptest::sample::select(Law::ALL.as_slice())
+    }
+
+    proptest! {
+        #[test]
+        fn draws_do_not_depend_on_the_chunks(
+            law in any_law(),
+            sigma in 0.0..4.0,
+            cuts in proptest::collection::vec(0usize..20, 1..12),
+        ) {
+            let total = cuts.iter().sum::<usize>() * law.block();
+            let whole = filled(law, sigma, 3, total);
+            let mut pieces = vec![ZERO; total];
+            let mut streams = LaneStreams::new(7, 1, 3);
+            let mut rest = pieces.as_mut_slice();
+            for cut in cuts {
+                let (piece, tail) = rest.split_at_mut(cut * law.block());
+                law.fill(sigma, &mut streams, piece);
+                rest = tail;
+            }
+            prop_assert_eq!(bits(&whole), bits(&pieces));
+        }
+
+        #[test]
+        fn draws_do_not_depend_on_the_lane(law in any_law(), shift in 0..LANES, n in 0usize..40) {
+            let here = filled(law, 0.7, 100, n);
+            let there = filled(law, 0.7, 100 - shift as u64, n);
+            for (here, there) in here.iter().zip(&there) {
+                prop_assert_eq!(&here.0[..LANES - shift], &there.0[shift..]);
+            }
+        }
+
+        #[test]
+        fn an_odd_gaussian_fill_drops_the_spare(n in 0usize..20) {
+            let odd = filled(Law::Gaussian, 1.3, 5, 2 * n + 1);
+            let even = filled(Law::Gaussian, 1.3, 5, 2 * n + 2);
+            prop_assert_eq!(&odd[..], &even[..=2 * n]);
+        }
+
+        #[test]
+        fn no_noise_gives_zero(law in any_law(), n in 0usize..40) {
+            prop_assert!(filled(law, 0.0, 1, n).iter().all(|draw| *draw == ZERO));
+        }
+    }
+
+    #[test]
+    fn draws_are_the_transforms_of_the_words_in_order() {
+        let mut streams = LaneStreams::new(7, 1, 9);
+        let words: Vec<_> = (0..6).map(|_| streams.next_u64()).collect();
+        for j in 0..LANES {
+            let gaussian = filled(Law::Gaussian, 2.0, 9, 6);
+            let rademacher = filled(Law::Rademacher, 2.0, 9, 6);
+            for i in 0..3 {
+                let (u, v) = (open_unit(words[2 * i][j]), open_unit(words[2 * i + 1][j]));
+                let (x, y) = box_muller(2.0, u, v);
+                assert_eq!((gaussian[2 * i].0[j], gaussian[2 * i + 1].0[j]), (x, y));
+            }
+            for (draw, words) in rademacher.iter().zip(&words) {
+                let sign = if words[j] >> 63 == 0 { 2.0 } else { -2.0 };
+                assert_eq!(draw.0[j], sign);
+            }
+        }
+    }
+
+    /// Pins the bits of 80 000 draws of each law, so that a platform or compiler which rounds
+    /// otherwise, or a change of the stream, is seen.
+    #[test]
+    fn the_bits_are_the_recorded_ones() {
+        let digest = |law| {
+            bits(&filled(law, 0.8, 0, 10_000))
+                .iter()
+                .fold(0u64, |hash, &word| {
+                    (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                })
+        };
+        assert_eq!(
+            Law::ALL.map(digest),
+            [
+                7687847136235194387,
+                7422567850429234706,
+                8742751109240298512,
+                11975701900749578084
+            ]
+        );
+    }
+
+    /// A fill as a closure that pulp compiles for the best instruction set of the machine.
+    struct Dispatched(Law, Vec<Lanes>);
+
+    impl pulp::NullaryFnOnce for Dispatched {
+        type Output = Vec<Lanes>;
+
+        #[inline(always)]
+        fn call(mut self) -> Self::Output {
+            self.0
+                .fill(0.8, &mut LaneStreams::new(7, 1, 0), &mut self.1);
+            self.1
+        }
+    }
+
+    #[test]
+    fn the_bits_are_the_same_on_every_instruction_set() {
+        for law in Law::ALL {
+            let wide = pulp::Arch::new().dispatch(Dispatched(law, vec![ZERO; 10_000]));
+            assert_eq!(bits(&wide), bits(&filled(law, 0.8, 0, 10_000)));
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_the_configuration() {
+        for law in Law::ALL {
+            let quoted = format!("\"{}\"", law.name());
+            assert_eq!(serde_json::to_string(&law).unwrap(), quoted);
+            assert_eq!(serde_json::from_str::<Law>(&quoted).unwrap(), law);
+            assert!(!law.formula().is_empty() && !law.formula().contains('\n'));
+        }
+    }
+}

@@ -13,15 +13,9 @@ const KEY: [u64; 4] = [
 const DOMAIN: u64 = 0x4528_21e6_38d0_1377;
 
 /// Rotations of the two mixes of round r mod 8 (Salmon et al. 2011, Threefry-4×64 = Threefish-256).
-const ROTATIONS: [(u32, u32); 8] = [
-    (14, 16),
-    (52, 57),
-    (23, 40),
-    (5, 37),
-    (25, 33),
-    (46, 12),
-    (58, 22),
-    (32, 32),
+const ROTATIONS: [[(u32, u32); 4]; 2] = [
+    [(14, 16), (52, 57), (23, 40), (5, 37)],
+    [(25, 33), (46, 12), (58, 22), (32, 32)],
 ];
 
 /// Skein's key-schedule parity word.
@@ -55,28 +49,45 @@ fn schedule(key: [u64; 4]) -> [u64; 5] {
 /// Threefry-4×64 with 20 rounds: a bijection of `block` for each `key`.
 #[inline(always)]
 fn threefry(key: [u64; 4], block: [u64; 4]) -> [u64; 4] {
-    let key = schedule(key);
-    let mut x = block;
-    for (word, k) in x.iter_mut().zip(key) {
-        *word = word.wrapping_add(k);
-    }
-    for round in 0..20 {
-        let (left, right) = ROTATIONS[round % 8];
-        // Even rounds mix (0,1) and (2,3); odd rounds mix (0,3) and (2,1).
-        let (p, q) = if round % 2 == 0 { (1, 3) } else { (3, 1) };
-        x[0] = x[0].wrapping_add(x[p]);
-        x[p] = x[p].rotate_left(left) ^ x[0];
-        x[2] = x[2].wrapping_add(x[q]);
-        x[q] = x[q].rotate_left(right) ^ x[2];
-        if round % 4 == 3 {
-            let group = round / 4 + 1;
-            for (i, word) in x.iter_mut().enumerate() {
-                *word = word.wrapping_add(key[(group + i) % 5]);
-            }
-            x[3] = x[3].wrapping_add(group as u64);
-        }
-    }
-    x
+    let k = schedule(key);
+    let [even, odd] = ROTATIONS;
+    let x = inject(k, 0, block);
+    let x = inject(k, 1, four_rounds(even, x));
+    let x = inject(k, 2, four_rounds(odd, x));
+    let x = inject(k, 3, four_rounds(even, x));
+    let x = inject(k, 4, four_rounds(odd, x));
+    inject(k, 5, four_rounds(even, x))
+}
+
+/// Adds the subkey of `group`. Spelled out, as is [`four_rounds`], so that a loop over lanes has no
+/// inner loop and becomes vector code.
+#[inline(always)]
+fn inject(k: [u64; 5], group: usize, x: [u64; 4]) -> [u64; 4] {
+    [
+        x[0].wrapping_add(k[group % 5]),
+        x[1].wrapping_add(k[(group + 1) % 5]),
+        x[2].wrapping_add(k[(group + 2) % 5]),
+        x[3].wrapping_add(k[(group + 3) % 5])
+            .wrapping_add(group as u64),
+    ]
+}
+
+/// Four rounds: the even ones mix words (0, 1) and (2, 3), the odd ones (0, 3) and (2, 1).
+#[inline(always)]
+fn four_rounds(by: [(u32, u32); 4], x: [u64; 4]) -> [u64; 4] {
+    let [a, b, c, d] = x;
+    let ((a, b), (c, d)) = (mix(by[0].0, a, b), mix(by[0].1, c, d));
+    let ((a, d), (c, b)) = (mix(by[1].0, a, d), mix(by[1].1, c, b));
+    let ((a, b), (c, d)) = (mix(by[2].0, a, b), mix(by[2].1, c, d));
+    let ((a, d), (c, b)) = (mix(by[3].0, a, d), mix(by[3].1, c, b));
+    [a, b, c, d]
+}
+
+/// Threefish's mix: add, rotate, exclusive-or.
+#[inline(always)]
+fn mix(by: u32, x: u64, y: u64) -> (u64, u64) {
+    let sum = x.wrapping_add(y);
+    (sum, y.rotate_left(by) ^ sum)
 }
 
 #[cfg(test)]
@@ -97,7 +108,7 @@ mod tests {
                     *word = word.wrapping_sub(key[(group + i) % 5]);
                 }
             }
-            let (left, right) = ROTATIONS[round % 8];
+            let (left, right) = ROTATIONS[round / 4 % 2][round % 4];
             let (p, q) = if round % 2 == 0 { (1, 3) } else { (3, 1) };
             x[p] = (x[p] ^ x[0]).rotate_right(left);
             x[0] = x[0].wrapping_sub(x[p]);

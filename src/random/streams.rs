@@ -27,10 +27,9 @@ impl LaneStreams {
     pub fn new(seed: u64, level: u64, first_path: u64) -> Self {
         let mut state = [[0; LANES]; 4];
         for j in 0..LANES {
-            let lane = stream_state(seed, level, first_path.wrapping_add(j as u64));
-            for (words, word) in state.iter_mut().zip(lane) {
-                words[j] = word;
-            }
+            let path = first_path.wrapping_add(j as u64);
+            let [a, b, c, d] = &mut state;
+            [a[j], b[j], c[j], d[j]] = stream_state(seed, level, path);
         }
         Self { state }
     }
@@ -39,8 +38,8 @@ impl LaneStreams {
     #[inline(always)]
     pub fn next_u64(&mut self) -> [u64; LANES] {
         let mut out = [0; LANES];
-        for j in 0..LANES {
-            [out[j]] = self.lane_words(j);
+        for (j, word) in out.iter_mut().enumerate() {
+            [*word] = self.lane_words(j);
         }
         out
     }
@@ -52,12 +51,7 @@ impl LaneStreams {
     /// value is 2⁻⁵³ and the largest 1 − 2⁻⁵³; every step is exact.
     #[inline(always)]
     pub fn uniform(&mut self) -> Lanes {
-        let words = self.next_u64();
-        let mut out = [0.0; LANES];
-        for j in 0..LANES {
-            out[j] = open_unit(words[j]);
-        }
-        Lanes(out)
+        Lanes(self.next_u64().map(open_unit))
     }
 
     /// Fills `out` with `draws` of the next words, `N` words and draws of each lane at a time, in
@@ -76,8 +70,8 @@ impl LaneStreams {
         for block in blocks {
             for j in 0..LANES {
                 let values = draws(self.lane_words(j));
-                for i in 0..N {
-                    block[i].0[j] = values[i];
+                for (draw, value) in block.iter_mut().zip(values) {
+                    draw.0[j] = value;
                 }
             }
         }

@@ -84,8 +84,7 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
     } else {
         "\"gaussian\", \"rademacher\" or \"uniform\""
     };
-    let (exponent, sigma) = if crate::derive::is_quadratic_in_noise(&noisy, &nalgebra_start(&noisy))
-    {
+    let (exponent, sigma) = if crate::derive::is_affine_in_noise(&noisy, &nalgebra_start(&noisy)) {
         ("0.0", "0.3")
     } else {
         ("1.0", "0.2")

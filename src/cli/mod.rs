@@ -1,0 +1,303 @@
+//! Commands and options, and what each command does with the library.
+
+mod list;
+mod progress;
+
+use std::error::Error;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, Parser, Subcommand};
+use singlim::predict::{Prediction, predict};
+use singlim::report::{
+    Manifest, RunFolder, RunRecord, checks_table, prediction_text, verdict_line,
+};
+use singlim::scenario::{Study, load, template};
+use singlim::simulate::{Monitor, Silent, run_levels, run_limits};
+use singlim::statistics::Outcome;
+use singlim::verify::verify;
+
+use progress::Bars;
+
+/// Does noisy gradient descent converge to its predicted limit on the zero-loss manifold, and on the predicted time
+/// scale?
+#[derive(Parser)]
+#[command(
+    version,
+    about,
+    after_help = "Exit codes: 0 pass, 1 rejected, 2 error, 3 inconclusive (not enough power to say).\nExample: singlim verify scenarios/product-label-noise.toml"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Simulate iterates and limit, compare them, give a verdict with its evidence
+    Verify(Run),
+    /// What theory says, without simulating iterates
+    Predict(Scenario),
+    /// Simulate the iterates only
+    Descend(Run),
+    /// Simulate the limit process only
+    Limit(Run),
+    /// Validate a scenario without running it
+    Check(Scenario),
+    /// Print a commented scenario to start from
+    New {
+        /// A model: see `singlim list`
+        model: String,
+        /// A noise: see `singlim list`
+        noise: String,
+        /// Write it to this file instead of the screen
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Overwrite the file if it exists
+        #[arg(long)]
+        force: bool,
+    },
+    /// Models, noises, laws, observables, integrators, with formulas and options
+    List,
+}
+
+#[derive(Args)]
+struct Scenario {
+    /// The scenario file (TOML)
+    scenario: PathBuf,
+    /// Override a field: --set ladder.paths=1000 --set noise.0.law=uniform
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Override the seed
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Threads to use; all cores by default. The results do not depend on it
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(Args)]
+struct Run {
+    #[command(flatten)]
+    scenario: Scenario,
+    /// The run folder; runs/SCENARIO by default, numbered if that exists
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Write into a folder that is not empty
+    #[arg(long)]
+    force: bool,
+}
+
+type Fallible<T> = Result<T, Box<dyn Error>>;
+
+/// Parses the command line and runs it.
+pub fn main() -> ExitCode {
+    // clap's own usage errors exit with 2 as well.
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command) -> Fallible<ExitCode> {
+    match command {
+        Command::Verify(run) => return run_study("verify", &run),
+        Command::Descend(run) => return run_study("descend", &run),
+        Command::Limit(run) => return run_study("limit", &run),
+        Command::Predict(scenario) => {
+            let (study, _) = scenario.study()?;
+            let prediction = predict(&study)?;
+            if !scenario.quiet {
+                show(&prediction_text(&study, &prediction));
+            }
+        }
+        Command::Check(scenario) => {
+            let (study, _) = scenario.study()?;
+            predict(&study)?;
+            if !scenario.quiet {
+                show(&format!("{}: valid\n", scenario.scenario.display()));
+            }
+        }
+        Command::New {
+            model,
+            noise,
+            out,
+            force,
+        } => {
+            let text = template(&model, &noise)?;
+            match out {
+                None => show(&text),
+                Some(path) => write_new(&path, &text, force)?,
+            }
+        }
+        Command::List => show(&list::text()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_new(path: &Path, text: &str, force: bool) -> Fallible<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options
+        .write(true)
+        .create_new(!force)
+        .create(force)
+        .truncate(force);
+    let mut file = options.open(path).map_err(|error| {
+        format!(
+            "can't write {}: {error}; --force overwrites an existing file",
+            path.display()
+        )
+    })?;
+    file.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// Prints, and takes a reader that has gone away (`| head`) for the end of the output.
+fn show(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+impl Scenario {
+    fn study(&self) -> Fallible<(Study, String)> {
+        if let Some(threads) = self.threads {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(usize::from(threads))
+                .build_global()?;
+        }
+        let mut set = self.set.clone();
+        set.extend(self.seed.map(|seed| format!("seed={seed}")));
+        let (spec, text) = load(&self.scenario, &set)?;
+        // After --set the lines of the file no longer hold the values in question.
+        let shown = if set.is_empty() { text.as_str() } else { "" };
+        let study = Study::resolve(spec, &self.scenario.display().to_string(), shown)?;
+        Ok((study, text))
+    }
+
+    fn name(&self) -> String {
+        self.scenario
+            .file_stem()
+            .map_or("run".into(), |stem| stem.to_string_lossy().into_owned())
+    }
+
+    fn monitor(&self) -> Box<dyn Monitor> {
+        if !self.quiet && std::io::stderr().is_terminal() {
+            Box::new(Bars::default())
+        } else {
+            Box::new(Silent)
+        }
+    }
+}
+
+fn run_study(command: &str, run: &Run) -> Fallible<ExitCode> {
+    let begin = Instant::now();
+    let (study, text) = run.scenario.study()?;
+    let prediction = predict(&study)?;
+    let folder = match &run.out {
+        Some(path) => RunFolder::claim(path, run.force)?,
+        None => RunFolder::claim_next(&run.scenario.name())?,
+    };
+    let mut manifest = Manifest::begin(command, &study.spec);
+    let quiet = run.scenario.quiet;
+    if !quiet {
+        show(&format!("{}\n", headline(&study, &prediction)));
+    }
+    let monitor = run.scenario.monitor();
+    let levels = if command == "limit" {
+        // The record times are those of the iterates; no step is simulated.
+        singlim::simulate::plan_levels(&study, &prediction)
+    } else {
+        run_levels(&study, &prediction, &*monitor)
+    };
+    if command != "limit" {
+        manifest.path_steps = levels
+            .iter()
+            .map(|run| run.iterations[run.iterations.len() - 1] * run.level.paths as u64)
+            .sum();
+        manifest.path_steps_per_second =
+            Some(manifest.path_steps as f64 / begin.elapsed().as_secs_f64());
+    }
+    let limits = if command == "descend" {
+        Vec::new()
+    } else {
+        run_limits(&study, &prediction, &levels, &*monitor)?
+    };
+    let verdict = (command == "verify").then(|| verify(&study, &prediction, &levels, &limits));
+    manifest.ended = jiff::Timestamp::now().to_string();
+    manifest.wall_seconds = begin.elapsed().as_secs_f64();
+    manifest.cpu_seconds = cpu_seconds();
+    let record = RunRecord {
+        study: &study,
+        scenario_text: &text,
+        levels: if command == "limit" { &[] } else { &levels },
+        limits: &limits,
+        verdict: verdict.as_ref(),
+    };
+    folder.write(&record, &manifest)?;
+    let Some(verdict) = verdict else {
+        if !quiet {
+            show(&format!(
+                "wrote {} in {:.1} s\n",
+                folder.path().display(),
+                manifest.wall_seconds
+            ));
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    if !quiet {
+        let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let rate = manifest.path_steps_per_second.unwrap_or(0.0);
+        show(&format!(
+            "{}\n\n{}\n{:.2e} path-steps ({rate:.1e}/s), {:.1} s, run folder {}\n",
+            checks_table(&verdict, None, colours),
+            verdict_line(&verdict),
+            manifest.path_steps as f64,
+            manifest.wall_seconds,
+            folder.path().display()
+        ));
+    }
+    Ok(ExitCode::from(match verdict.verdict {
+        Outcome::Pass => 0,
+        Outcome::Rejected => 1,
+        Outcome::Inconclusive => 3,
+    }))
+}
+
+fn headline(study: &Study, prediction: &Prediction) -> String {
+    let title = if study.spec.title.is_empty() {
+        String::new()
+    } else {
+        format!("{}\n", study.spec.title)
+    };
+    let steps: Vec<_> = prediction
+        .levels
+        .iter()
+        .map(|l| format!("{:.1e}", l.iterations as f64))
+        .collect();
+    format!(
+        "{title}derived regime: {}; slow time {}; iterations per rung: {}",
+        prediction.regime(),
+        prediction.clock.formula(),
+        steps.join(", ")
+    )
+}
+
+/// Processor time of all threads so far.
+#[cfg(unix)]
+fn cpu_seconds() -> Option<f64> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Some(time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9)
+}
+
+#[cfg(not(unix))]
+fn cpu_seconds() -> Option<f64> {
+    None
+}

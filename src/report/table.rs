@@ -1,0 +1,249 @@
+//! What the terminal shows: the table of checks, the verdict line, the prediction.
+
+use std::fmt::Write;
+
+use comfy_table::{
+    Attribute, Cell, Color, ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY,
+};
+
+use crate::predict::Prediction;
+use crate::scenario::Study;
+use crate::statistics::Outcome;
+use crate::verify::{Check, Verdict};
+
+fn colour(outcome: Outcome) -> Color {
+    match outcome {
+        Outcome::Pass => Color::Green,
+        Outcome::Inconclusive => Color::Yellow,
+        Outcome::Rejected => Color::Red,
+    }
+}
+
+fn short(x: f64) -> String {
+    if x == 0.0 {
+        "0".into()
+    } else if (1e-3..1e5).contains(&x.abs()) {
+        let digits = (3 - x.abs().log10().floor() as i32).clamp(0, 6) as usize;
+        format!("{x:.digits$}")
+    } else {
+        format!("{x:.2e}")
+    }
+}
+
+/// Checks of one kind on one observable (means at many record times, say) share a row that shows the worst of them.
+fn rows(checks: &[Check]) -> Vec<(&Check, usize)> {
+    let badness = |check: &Check| {
+        let away = match (check.estimate, check.null, check.margin) {
+            (Some(estimate), Some(null), Some(margin)) => (estimate - null).abs() / margin,
+            _ => 0.0,
+        };
+        (check.verdict, away)
+    };
+    let mut rows: Vec<(&Check, usize)> = Vec::new();
+    for check in checks {
+        let same = |row: &&mut (&Check, usize)| {
+            row.0.name == check.name && row.0.observable == check.observable
+        };
+        match rows.iter_mut().find(same) {
+            None => rows.push((check, 1)),
+            Some(row) => {
+                row.1 += 1;
+                if badness(check) > badness(row.0) {
+                    row.0 = check;
+                }
+            }
+        }
+    }
+    rows
+}
+
+/// The table of checks. `width` is that of the terminal; `colours` whether it shows any.
+pub fn checks_table(verdict: &Verdict, width: Option<u16>, colours: bool) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(width.unwrap_or(140));
+    if colours {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table.set_header([
+        "check",
+        "observable",
+        "estimate [interval]",
+        "predicted ± margin",
+        "verdict",
+    ]);
+    for (check, count) in rows(&verdict.checks) {
+        let name = if count > 1 {
+            format!("{} (worst of {count})", check.name)
+        } else {
+            check.name.clone()
+        };
+        let estimate = match (check.estimate, check.interval) {
+            (Some(x), Some(i)) => format!("{} [{}, {}]", short(x), short(i.lower), short(i.upper)),
+            (Some(x), None) => short(x),
+            _ => String::new(),
+        };
+        let predicted = match (check.null, check.margin) {
+            (Some(null), Some(margin)) => format!("{} ± {}", short(null), short(margin)),
+            (Some(null), None) => short(null),
+            _ => String::new(),
+        };
+        table.add_row([
+            Cell::new(name),
+            Cell::new(check.observable.as_deref().unwrap_or_default()),
+            Cell::new(estimate),
+            Cell::new(predicted),
+            Cell::new(check.verdict)
+                .fg(colour(check.verdict))
+                .add_attribute(Attribute::Bold),
+        ]);
+    }
+    let mut text = table.to_string();
+    for (check, _) in rows(&verdict.checks)
+        .iter()
+        .filter(|(check, _)| check.verdict != Outcome::Pass)
+    {
+        let on = check
+            .observable
+            .as_ref()
+            .map_or(String::new(), |o| format!(" of {o}"));
+        let _ = write!(
+            text,
+            "\n{} {}{on}: {}",
+            check.verdict, check.name, check.detail
+        );
+    }
+    text
+}
+
+/// `PASS: …` in one line.
+pub fn verdict_line(verdict: &Verdict) -> String {
+    let faults = match verdict.planted_faults.len() {
+        0 => String::new(),
+        _ => format!(" [planted fault: {}]", verdict.planted_faults.join(", ")),
+    };
+    format!(
+        "{}: {}{faults}",
+        verdict.verdict.to_string().to_uppercase(),
+        verdict.sentence
+    )
+}
+
+/// The prediction in words and numbers.
+pub fn prediction_text(study: &Study, prediction: &Prediction) -> String {
+    let mut text = String::new();
+    let model = study.noisy.model();
+    let card = crate::models::Model::card(model);
+    let _ = writeln!(text, "model          {}: {}", card.name, card.formula);
+    for source in study.noisy.sources() {
+        let _ = writeln!(
+            text,
+            "noise          {}, {} law, standard deviation {}σ: {}",
+            source.mechanism,
+            source.law.name(),
+            source.scale,
+            source.mechanism.formula()
+        );
+    }
+    let names = crate::models::Model::parameter_names(model);
+    let point = |w: &nalgebra::DVector<f64>| {
+        let shown = names
+            .iter()
+            .zip(w.iter())
+            .take(8)
+            .map(|(n, x)| format!("{n} = {x:.6}"));
+        let more = if w.len() > 8 { ", …" } else { "" };
+        format!("{}{more}", shown.collect::<Vec<_>>().join(", "))
+    };
+    let start = nalgebra::DVector::from_column_slice(&study.start);
+    let _ = writeln!(text, "start          {}", point(&start));
+    let _ = writeln!(text, "lands on Γ at  {}", point(&prediction.landing));
+    let m = prediction.landing.len();
+    let _ = writeln!(
+        text,
+        "manifold       {} dimensional in R^{m}; eigenvalues of H from {:.6} to {:.6} on its range",
+        m - prediction.rank,
+        prediction.frame.eigenvalues[prediction.rank - 1],
+        prediction.frame.largest_eigenvalue(),
+    );
+    let evidence = prediction.evidence;
+    let _ = writeln!(
+        text,
+        "regime         {}: |P∇Reg| is {:.1e} and |G| is {:.1e} of their scales near the landing point ({} points, zero below {:.0e})",
+        evidence.regime,
+        evidence.largest.regularizer,
+        evidence.largest.noise,
+        evidence.points,
+        evidence.tolerance
+    );
+    let _ = writeln!(
+        text,
+        "slow clock     {}",
+        match evidence.regime {
+            crate::derive::Regime::Trivial => "none: nothing moves after the fast phase",
+            _ => prediction.clock.formula(),
+        }
+    );
+    let _ = writeln!(
+        text,
+        "Reg            {:.6} σ² at the landing point",
+        prediction.regularizer
+    );
+    let _ = writeln!(
+        text,
+        "drift of W     {}",
+        point(&prediction.coefficients.drift)
+    );
+    let brownian = if prediction.deterministic {
+        "none: the limit is deterministic".to_owned()
+    } else {
+        format!(
+            "|B| = {:.6}: the limit is stochastic",
+            prediction.coefficients.diffusion.norm()
+        )
+    };
+    let _ = writeln!(text, "Brownian part  {brownian}");
+    if !prediction.affine_in_noise && evidence.regime == crate::derive::Regime::Degenerate {
+        let worst = study
+            .levels
+            .iter()
+            .map(|l| l.sigma.powi(2) / l.step_size)
+            .fold(0.0, f64::max);
+        let _ = writeln!(
+            text,
+            "warning        ∇L̂ is not affine in η: the limit needs σ² ≪ α; here σ²/α is up to {worst:.3}"
+        );
+    }
+    let _ = writeln!(
+        text,
+        "step sizes     stable below 2/λ_max = {:.6}",
+        prediction.largest_stable_step_size()
+    );
+    for level in &prediction.levels {
+        let freeze = match level.freezing_time {
+            Some(time) => format!("; freezes: slow time never exceeds {time:.4}"),
+            None => String::new(),
+        };
+        let _ = writeln!(
+            text,
+            "               α = {:<8} σ = {:<8.4} α·λ_max = {:.3}: {} iterations to slow time {:.4}, {} paths{freeze}",
+            level.level.step_size,
+            level.level.sigma,
+            level.stability,
+            level.iterations,
+            level.slow_time,
+            level.level.paths
+        );
+    }
+    let total: f64 = prediction
+        .levels
+        .iter()
+        .map(|l| l.iterations as f64 * l.level.paths as f64)
+        .sum();
+    let _ = writeln!(text, "               {total:.2e} path-steps in all");
+    text
+}

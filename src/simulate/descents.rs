@@ -1,0 +1,148 @@
+//! The ensembles of iterates of all rungs, and where along the iterations they are recorded.
+
+use super::{Monitor, Samples};
+use crate::derive::Regime;
+use crate::descent::{DescentPlan, Divergence, run_descent};
+use crate::models::with_model;
+use crate::predict::Prediction;
+use crate::scenario::{Clock, Level, LevelClock, Study};
+
+/// How many further records the measurement of the time scale gets, spread evenly in log k ...
+const CLOCK_RECORDS: u32 = 36;
+/// ... over this factor before the horizon.
+const CLOCK_RANGE: f64 = 4096.0;
+/// The fast phase is over when its slowest mode has decayed by e^−30.
+const FAST_PHASE_DECAYS: f64 = 30.0;
+
+/// The ensemble of one rung.
+#[derive(Clone, Debug)]
+pub struct LevelRun {
+    /// The rung.
+    pub level: Level,
+    /// Iterations of the records (increasing).
+    pub iterations: Vec<u64>,
+    /// Their slow times.
+    pub slow_times: Vec<f64>,
+    /// The records at which all observables are compared; at the others only the first observable was taken.
+    pub compared: Vec<usize>,
+    /// The record after the fast phase; only in the trivial regime, where displacements are counted from it.
+    pub settled: Option<usize>,
+    /// All values.
+    pub samples: Samples,
+    /// Diverged paths.
+    pub diverged: Vec<Divergence>,
+}
+
+/// Simulates the iterates of every rung.
+pub fn run_levels(study: &Study, prediction: &Prediction, monitor: &dyn Monitor) -> Vec<LevelRun> {
+    let planned = plan_levels(study, prediction);
+    let steps =
+        |run: &LevelRun| run.iterations.last().copied().unwrap_or(0) * run.level.paths as u64;
+    monitor.begin("iterates", "path-steps", planned.iter().map(steps).sum());
+    let run = |planned| run_level(study, prediction, planned, monitor);
+    let runs = planned.into_iter().map(run).collect();
+    monitor.end();
+    runs
+}
+
+/// The rungs with their record times and no paths: what the limit needs when it is simulated alone.
+pub fn plan_levels(study: &Study, prediction: &Prediction) -> Vec<LevelRun> {
+    let plan = |level: &Level| {
+        let records = Records::plan(study, prediction, level);
+        let clock = prediction.level_clock(study, level);
+        LevelRun {
+            level: *level,
+            slow_times: clock.slow_times(&records.iterations),
+            samples: Samples {
+                paths: 0,
+                records: records.iterations.len(),
+                width: study.observables.len(),
+                values: Vec::new(),
+            },
+            diverged: Vec::new(),
+            iterations: records.iterations,
+            compared: records.compared,
+            settled: records.settled,
+        }
+    };
+    study.levels.iter().map(plan).collect()
+}
+
+struct Records {
+    iterations: Vec<u64>,
+    compared: Vec<usize>,
+    settled: Option<usize>,
+}
+
+impl Records {
+    fn plan(study: &Study, prediction: &Prediction, level: &Level) -> Self {
+        let clock = prediction.level_clock(study, level);
+        let (mut compared, mut further, mut settled) = (Vec::new(), Vec::new(), None);
+        compared.extend(study.record_times.iter().map(|&t| clock.iterations(t)));
+        let horizon = clock.iterations(study.horizon());
+        if prediction.regime() == Regime::Trivial {
+            let slowest = prediction.frame.eigenvalues[prediction.rank - 1];
+            let end = (FAST_PHASE_DECAYS / (level.step_size * slowest)).ceil() as u64;
+            let fast = LevelClock::new(&study.schedule, Clock::Fast, level.step_size, level.sigma);
+            compared.extend(study.record_times.iter().map(|&t| fast.iterations(t)));
+            compared.retain(|&k| k > end);
+            compared.push(horizon.max(2 * end));
+            further.push(end);
+            settled = Some(end);
+        } else {
+            further.extend((0..CLOCK_RECORDS).map(|i| {
+                let share = f64::from(i) / f64::from(CLOCK_RECORDS);
+                (horizon as f64 * CLOCK_RANGE.powf(share - 1.0)).ceil() as u64
+            }));
+        }
+        let mut iterations: Vec<_> = compared.iter().copied().chain(further).collect();
+        iterations.sort_unstable();
+        iterations.dedup();
+        let position = |k: &u64| iterations.binary_search(k).ok();
+        let mut compared: Vec<_> = compared.iter().filter_map(position).collect();
+        compared.sort_unstable();
+        compared.dedup();
+        Self {
+            settled: settled.as_ref().and_then(position),
+            compared,
+            iterations,
+        }
+    }
+}
+
+fn run_level(
+    study: &Study,
+    prediction: &Prediction,
+    mut planned: LevelRun,
+    monitor: &dyn Monitor,
+) -> LevelRun {
+    let level = planned.level;
+    let clock = prediction.level_clock(study, &level);
+    let width = study.observables.len();
+    // Costly observables only where they are compared.
+    let full: Vec<bool> = (0..planned.iterations.len())
+        .map(|i| planned.compared.contains(&i) || planned.settled == Some(i))
+        .collect();
+    let plan = DescentPlan {
+        start: &study.start,
+        step_size_at: &|k| clock.step_size(k),
+        sigma: level.sigma,
+        paths: level.paths,
+        record_at: &planned.iterations,
+        values_per_record: width,
+        seed: study.spec.seed,
+        level: level.number,
+    };
+    let observe = |record: usize, w: &[f64], out: &mut [f64]| {
+        let count = if full[record] { width } else { 1 };
+        study.observe(w, prediction.rank, &mut out[..count]);
+    };
+    let progress = |steps| monitor.advance(steps);
+    let run = with_model!(study.noisy.model(), model => {
+        run_descent(model, study.noisy.sources(), &plan, observe, progress)
+    });
+    planned.samples.paths = level.paths;
+    planned.samples.values = run.values;
+    planned.diverged = run.diverged;
+    planned
+}

@@ -1,0 +1,53 @@
+//! Statistics that turn noisy ensembles into verdicts; nothing here knows of models.
+//!
+//! | question | answer |
+//! |---|---|
+//! | what does a sample look like? | [`summarize`], [`standard_deviation_with_error`] |
+//! | are two numbers equal, up to a declared margin? | [`equivalence`], [`welch`], [`classify`] |
+//! | how fast does an error vanish with the step size? | [`power_law`], [`weighted_least_squares`] |
+//! | how far apart are two laws? | [`wasserstein_1`], [`kolmogorov_smirnov`], [`distance_to_reference`] |
+//! | when does a curve first reach a level? | [`first_crossing`] |
+//! | how does a time scale depend on step size and noise? | [`time_scale_exponents`] |
+//!
+//! `level` is a one-sided error rate throughout, strictly between 0 and ½: an interval "at `level`"
+//! misses on either side with that probability, so it covers with probability 1 − 2·`level`. That is
+//! the interval with which two one-sided tests (TOST) decide equivalence at `level`.
+//!
+//! Every resampling takes a seed, draws one random stream per resample, and gives the same bits at
+//! any number of threads.
+//!
+//! ```
+//! use singlim::statistics::{Outcome, equivalence};
+//!
+//! // 0.98 ± 0.01 is within 0.05 of 1, shown at level 5 %.
+//! let order = equivalence(0.98, 0.01, None, 1.0, 0.05, 0.05)?;
+//! assert_eq!(order.outcome, Outcome::Pass);
+//! # Ok::<(), singlim::statistics::StatisticsError>(())
+//! ```
+
+mod checks;
+mod crossing;
+mod distance;
+mod distance_interval;
+mod equivalence;
+mod error;
+mod exponents;
+mod fit;
+mod outcome;
+mod power_law;
+mod streams;
+mod summary;
+mod tails;
+#[cfg(test)]
+mod testing;
+
+pub use crossing::{Crossing, first_crossing};
+pub use distance::{KolmogorovSmirnov, kolmogorov_smirnov, kolmogorov_smirnov_cdf, wasserstein_1};
+pub use distance_interval::{Distance, DistanceEstimate, distance_to_reference};
+pub use equivalence::{Equivalence, classify, equivalence, welch};
+pub use error::StatisticsError;
+pub use exponents::{Exponents, time_scale_exponents};
+pub use fit::{LinearFit, weighted_least_squares};
+pub use outcome::{Interval, Outcome};
+pub use power_law::{PowerLaw, power_law};
+pub use summary::{Summary, standard_deviation_with_error, summarize};

@@ -1,0 +1,136 @@
+//! Checks on the run itself: the regime, the stability of the step sizes, paths that diverged, the design of the ladder.
+
+use super::{Check, Evidence};
+use crate::derive::{PointEvidence, Regime, RegimeEvidence};
+use crate::statistics::Outcome;
+
+/// Limit paths that could not be continued: up to this share is an inconvenience, beyond it a wrong setting.
+const FAILED_SHARE: f64 = 0.001;
+
+pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
+    let mut checks = vec![regime(evidence), stability(evidence), divergence(evidence)];
+    checks.extend(failed_limit_paths(evidence));
+    checks.extend(ladder_reaches_the_limit(evidence));
+    checks
+}
+
+/// The derived regime holds along the limit path and is the expected one.
+fn regime(evidence: &Evidence) -> Check {
+    let derived = evidence.prediction.evidence;
+    let along: Vec<PointEvidence> = evidence
+        .limits
+        .iter()
+        .flat_map(|limit| limit.evidence.clone())
+        .collect();
+    let found = RegimeEvidence::over(&along);
+    let changes = found.regime != derived.regime
+        && !(derived.regime == Regime::NonDegenerate && found.regime != Regime::NonDegenerate);
+    let expected = evidence.study.spec.expect.regime;
+    let mut detail = format!(
+        "derived {}: |P∇Reg| {:.1e} and |G| {:.1e} of their scales near the start, {:.1e} and {:.1e} along the limit ({} points, zero below {:.0e})",
+        derived.regime,
+        derived.largest.regularizer,
+        derived.largest.noise,
+        found.largest.regularizer,
+        found.largest.noise,
+        derived.points + found.points,
+        derived.tolerance,
+    );
+    if let Some(expected) = expected {
+        detail = format!("expected {expected}, {detail}");
+    }
+    if changes {
+        detail = format!(
+            "the regime changes along the limit to {}; {detail}",
+            found.regime
+        );
+    }
+    Check::fact(
+        "regime",
+        !changes && expected.is_none_or(|e| e == derived.regime),
+        detail,
+    )
+}
+
+/// α·λ_max < 2 all along the limit.
+fn stability(evidence: &Evidence) -> Check {
+    let largest = evidence
+        .limits
+        .iter()
+        .map(|limit| limit.largest_eigenvalue)
+        .fold(0.0, f64::max);
+    let step_size = evidence.ladder[0].level.step_size;
+    let product = step_size * largest;
+    let mut check = Check::fact(
+        "stability",
+        product < 2.0,
+        format!(
+            "α·λ_max along the limit is at most {product:.3} at the largest step size {step_size}; 2 is unstable"
+        ),
+    );
+    check.estimate = Some(product);
+    check
+}
+
+fn divergence(evidence: &Evidence) -> Check {
+    let paths: usize = evidence.levels.iter().map(|run| run.level.paths).sum();
+    let diverged: usize = evidence.levels.iter().map(|run| run.diverged.len()).sum();
+    let first = evidence.levels.iter().find(|run| !run.diverged.is_empty());
+    let detail = match first {
+        None => format!("none of {paths} paths diverged"),
+        Some(run) => format!(
+            "{diverged} of {paths} paths diverged, the first of step size {} at iteration {}; see diverged.csv; take smaller step sizes or a smaller σ",
+            run.level.step_size, run.diverged[0].iteration
+        ),
+    };
+    let mut check = Check::fact("divergence", diverged == 0, detail);
+    check.estimate = Some(diverged as f64);
+    check
+}
+
+fn failed_limit_paths(evidence: &Evidence) -> Option<Check> {
+    let failed: usize = evidence.limits.iter().map(|limit| limit.failed.0).sum();
+    let paths: usize = evidence
+        .limits
+        .iter()
+        .map(|limit| limit.samples.paths)
+        .sum();
+    let reason = evidence
+        .limits
+        .iter()
+        .find_map(|limit| limit.failed.1.as_ref())?;
+    let detail = format!("{failed} of {paths} limit paths could not be continued: {reason}");
+    let tolerable = (failed as f64) <= FAILED_SHARE * paths as f64;
+    let verdict = if tolerable {
+        Outcome::Pass
+    } else {
+        Outcome::Inconclusive
+    };
+    Some(Check::of("limit paths", verdict, detail))
+}
+
+/// Along the ladder every predicted error term must tend to zero, or agreement with the limit can't be shown.
+fn ladder_reaches_the_limit(evidence: &Evidence) -> Option<Check> {
+    let stuck: Vec<_> = super::mean::error_terms(evidence)
+        .into_iter()
+        .filter(|term| term.exponent <= 1e-9)
+        .map(|term| term.name)
+        .collect();
+    if stuck.is_empty() || evidence.prediction.regime() == Regime::Trivial {
+        return None;
+    }
+    let q = evidence.study.spec.ladder.sigma_exponent;
+    Some(Check::of(
+        "ladder",
+        Outcome::Inconclusive,
+        format!(
+            "with σ ∝ α^{q} the error term {} does not vanish along the ladder, so the limit is not approached; set ladder.sigma_exponent to {}",
+            stuck.join(", "),
+            if evidence.prediction.regime() == Regime::Degenerate {
+                "1"
+            } else {
+                "0.5"
+            }
+        ),
+    ))
+}

@@ -1,0 +1,72 @@
+//! How far an observable moves in the limit: the unit in which margins are declared.
+
+use nalgebra::DVector;
+
+use super::Evidence;
+use crate::simulate::LimitRun;
+
+/// The total displacement of an observable along the limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Displacement {
+    /// The unit of the margins; 0 where the observable can't tell anything.
+    pub scale: f64,
+    /// Whether the limit itself moves the observable; if not, the scale is that of a move by the length of W(0).
+    pub moves: bool,
+}
+
+impl Displacement {
+    /// Deterministic limit: max_t |o(W(t)) − o(W(0))|. Stochastic: max_t of the root mean square of the same.
+    ///
+    /// Where that is zero (the limit stands still), |P∇o|·|W(0)|: the change of o if W moved by its own length along
+    /// Γ, or |o(W(0))| where o is constant along Γ to first order but not zero.
+    pub(super) fn of(evidence: &Evidence, limit: &LimitRun, observable: usize) -> Self {
+        let start = limit.initial[observable];
+        let squares = (0..limit.samples.records).map(|record| {
+            limit
+                .samples
+                .moments(record, observable, |x| (x - start).powi(2))
+                .mean
+        });
+        let scale = squares.fold(0.0, f64::max).sqrt();
+        let landing = &evidence.prediction.landing;
+        let along = evidence
+            .prediction
+            .frame
+            .tangent_part(&slope(evidence, landing, observable));
+        let if_moved = along.norm() * landing.norm();
+        if scale > 1e-7 * if_moved.max(start.abs()) {
+            return Self { scale, moves: true };
+        }
+        let scale = if if_moved > 1e-7 * start.abs() {
+            if_moved
+        } else {
+            0.0
+        };
+        Self {
+            scale,
+            moves: false,
+        }
+    }
+}
+
+/// ∇o at w by central differences.
+pub(super) fn slope(evidence: &Evidence, w: &DVector<f64>, observable: usize) -> DVector<f64> {
+    let (_, function) = &evidence.study.observables[observable];
+    let value = |w: &DVector<f64>| {
+        let study = evidence.study;
+        function.value(
+            &study.noisy,
+            w.as_slice(),
+            evidence.prediction.rank,
+            study.faults.masks,
+        )
+    };
+    let h = 1e-5 * (1.0 + w.norm());
+    DVector::from_fn(w.len(), |i, _| {
+        let mut up = w.clone();
+        let mut down = w.clone();
+        up[i] += h;
+        down[i] -= h;
+        (value(&up) - value(&down)) / (2.0 * h)
+    })
+}

@@ -1,0 +1,120 @@
+//! Laws at the horizon: distances of the iterates' law to the limit's along the ladder, against their noise floor.
+
+use super::{Check, Evidence, RESAMPLES};
+use crate::statistics::{
+    Distance, DistanceEstimate, Outcome, StatisticsError, distance_to_reference,
+    standard_deviation_with_error,
+};
+
+pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (observable, name) in evidence.observables() {
+        let limit = evidence.limit_for(evidence.finest());
+        let reference = limit.samples.column(limit.samples.records - 1, observable);
+        let Ok((sd, _)) = standard_deviation_with_error(&reference) else {
+            continue;
+        };
+        if sd < 1e-9 {
+            continue;
+        }
+        let margins = evidence.margins();
+        checks.push(
+            check(
+                evidence,
+                observable,
+                "law W1",
+                Distance::Wasserstein1,
+                margins.law,
+                sd,
+            )
+            .on(name),
+        );
+        checks.push(
+            check(
+                evidence,
+                observable,
+                "law KS",
+                Distance::KolmogorovSmirnov,
+                margins.ks,
+                1.0,
+            )
+            .on(name),
+        );
+    }
+    checks
+}
+
+/// The distance at the finest rung, in units of `unit`, is below the margin.
+fn check(
+    evidence: &Evidence,
+    observable: usize,
+    name: &str,
+    distance: Distance,
+    margin: f64,
+    unit: f64,
+) -> Check {
+    let distances: Result<Vec<_>, StatisticsError> = evidence
+        .ladder
+        .iter()
+        .map(|run| measure(evidence, run, observable, distance))
+        .collect();
+    let distances = match distances {
+        Ok(distances) => distances,
+        Err(error) => return Check::impossible(name, &error),
+    };
+    let finest = distances[distances.len() - 1];
+    let mut interval = finest.interval;
+    interval.lower /= unit;
+    interval.upper /= unit;
+    let outcome = if interval.upper < margin {
+        Outcome::Pass
+    } else if interval.lower >= margin {
+        Outcome::Rejected
+    } else {
+        Outcome::Inconclusive
+    };
+    let along: Vec<_> = evidence
+        .ladder
+        .iter()
+        .zip(&distances)
+        .map(|(run, d)| format!("α={}: {:.4}", run.level.step_size, d.estimate / unit))
+        .collect();
+    let unit_name = if unit == 1.0 {
+        ""
+    } else {
+        ", in standard deviations of the limit"
+    };
+    Check::of(
+        name,
+        outcome,
+        format!(
+            "distance of the laws at the horizon{unit_name}: {}; noise floor {:.4}",
+            along.join(", "),
+            finest.floor / unit
+        ),
+    )
+    .with(finest.estimate / unit, interval, 0.0, margin)
+}
+
+fn measure(
+    evidence: &Evidence,
+    run: &crate::simulate::LevelRun,
+    observable: usize,
+    distance: Distance,
+) -> Result<DistanceEstimate, StatisticsError> {
+    let limit = evidence.limit_for(run);
+    let last = run.compared[run.compared.len() - 1];
+    let sample = run.samples.column(last, observable);
+    let reference = limit
+        .samples
+        .column(limit.record_at(run.slow_times[last]), observable);
+    let level = evidence.margins().level;
+    distance_to_reference(
+        &sample,
+        &reference,
+        distance,
+        level,
+        RESAMPLES,
+        evidence.study.spec.seed,
+    )
+}

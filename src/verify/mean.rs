@@ -1,0 +1,287 @@
+//! Means: signed errors along the ladder, extrapolated to α → 0, equivalent to the limit; and the order of the errors.
+
+use super::{Check, Displacement, Evidence, NOISE_FLOOR, RESAMPLES};
+use crate::derive::Regime;
+use crate::statistics::{
+    Equivalence, Interval, Outcome, StatisticsError, classify, equivalence, power_law,
+    weighted_least_squares,
+};
+
+/// Standard errors are taken to be at least this share of the scale: rounding, and the tolerance of the limit.
+const ROUNDING: f64 = 1e-8;
+
+/// A term of the predicted error of the mean, as a power of α along this ladder.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct ErrorTerm {
+    pub name: &'static str,
+    pub exponent: f64,
+}
+
+/// The terms of the predicted error with σ ∝ α^q put in.
+pub(super) fn error_terms(evidence: &Evidence) -> Vec<ErrorTerm> {
+    let q = evidence.study.spec.ladder.sigma_exponent;
+    let term = |name, exponent| ErrorTerm { name, exponent };
+    let mut terms = vec![term("α", 1.0), term("α²", 2.0)];
+    match evidence.prediction.regime() {
+        Regime::NonDegenerate => terms.push(term("σ²", 2.0 * q)),
+        Regime::Degenerate if evidence.prediction.affine_in_noise => {
+            terms.push(term("ασ²", 1.0 + 2.0 * q));
+        }
+        Regime::Degenerate => {
+            terms.push(term("σ²", 2.0 * q));
+            terms.push(term("σ²/α", 2.0 * q - 1.0));
+        }
+        Regime::Trivial => (),
+    }
+    terms
+}
+
+/// The two slowest vanishing powers of α among the error terms: the regressors of the extrapolation.
+fn regressor_exponents(evidence: &Evidence) -> Vec<f64> {
+    let mut exponents: Vec<f64> = error_terms(evidence)
+        .iter()
+        .map(|term| term.exponent)
+        .filter(|&exponent| exponent > 1e-9)
+        .collect();
+    exponents.sort_by(f64::total_cmp);
+    exponents.dedup_by(|a, b| (*a - *b).abs() < 1e-9);
+    exponents.truncate(2);
+    exponents
+}
+
+/// The errors of one observable at one record time, rung by rung.
+struct Errors {
+    slow_time: f64,
+    step_sizes: Vec<f64>,
+    errors: Vec<f64>,
+    std_errors: Vec<f64>,
+    /// The standard error of the limit's own mean, common to all rungs; 0 where the limit is corrected rung by rung
+    /// (then it is in `std_errors`) or deterministic.
+    common: f64,
+}
+
+impl Errors {
+    fn at(evidence: &Evidence, observable: usize, record: usize, scale: f64) -> Self {
+        let shared = evidence.limits.len() == 1;
+        let mut errors = Errors {
+            slow_time: 0.0,
+            step_sizes: Vec::new(),
+            errors: Vec::new(),
+            std_errors: Vec::new(),
+            common: 0.0,
+        };
+        for run in &evidence.ladder {
+            let at = run.compared[record.min(run.compared.len() - 1)];
+            let limit = evidence.limit_for(run);
+            let here = run.samples.moments(at, observable, |x| x);
+            let there =
+                limit
+                    .samples
+                    .moments(limit.record_at(run.slow_times[at]), observable, |x| x);
+            let own = if shared { 0.0 } else { there.std_error() };
+            errors.slow_time = run.slow_times[at];
+            errors.step_sizes.push(run.level.step_size);
+            errors.errors.push(here.mean - there.mean);
+            errors
+                .std_errors
+                .push(here.std_error().hypot(own).max(ROUNDING * scale));
+            if shared {
+                errors.common = there.std_error();
+            }
+        }
+        errors
+    }
+
+    /// The error extrapolated to α → 0 with its standard error and a description of the fit.
+    fn extrapolate(&self, exponents: &[f64]) -> Result<(f64, f64, String), StatisticsError> {
+        let powers = |p: &f64| {
+            self.step_sizes
+                .iter()
+                .map(|a| a.powf(*p))
+                .collect::<Vec<_>>()
+        };
+        let mut regressors = vec![vec![1.0; self.step_sizes.len()]];
+        regressors.extend(exponents.iter().map(powers));
+        let fit = weighted_least_squares(&regressors, &self.errors, &self.std_errors)?;
+        // Terms that were left out make χ² large; the standard error then grows with it (Birge 1932).
+        let dof = fit.degrees_of_freedom.max(1) as f64;
+        let inflation = (fit.chi_squared / dof).max(1.0).sqrt();
+        let std_error = (fit.std_error(0) * inflation).hypot(self.common);
+        let terms: Vec<_> = exponents
+            .iter()
+            .zip(&fit.coefficients[1..])
+            .map(|(p, c)| format!("{c:+.3e}·α^{p}"))
+            .collect();
+        let chi = fit
+            .p_value
+            .map_or(String::new(), |p| format!(", χ² p = {p:.2}"));
+        Ok((
+            fit.coefficients[0],
+            std_error,
+            format!("{}{chi}", terms.join(" ")),
+        ))
+    }
+
+    fn under_floor(&self) -> Vec<String> {
+        let rungs = self
+            .step_sizes
+            .iter()
+            .zip(self.errors.iter().zip(&self.std_errors));
+        rungs
+            .filter(|(_, (e, se))| e.abs() < NOISE_FLOOR * *se)
+            .map(|(a, _)| format!("{a}"))
+            .collect()
+    }
+
+    /// How far the errors stand out of their noise: where an order is best measured.
+    fn signal(&self) -> f64 {
+        self.errors
+            .iter()
+            .zip(&self.std_errors)
+            .map(|(e, se)| (e / se).powi(2))
+            .sum()
+    }
+}
+
+pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
+    let exponents = regressor_exponents(evidence);
+    let records = evidence
+        .ladder
+        .iter()
+        .map(|run| run.compared.len())
+        .max()
+        .unwrap_or(0);
+    let mut checks = Vec::new();
+    let mut orders = Vec::new();
+    for (observable, name) in evidence.observables() {
+        let displacement =
+            Displacement::of(evidence, evidence.limit_for(evidence.finest()), observable);
+        if displacement.scale == 0.0 {
+            continue;
+        }
+        let margin = evidence.margins().mean * displacement.scale;
+        let mut clearest: Option<Errors> = None;
+        for record in 0..records {
+            let errors = Errors::at(evidence, observable, record, displacement.scale);
+            checks.push(mean_check(evidence, &errors, &exponents, margin, displacement).on(name));
+            if clearest
+                .as_ref()
+                .is_none_or(|best| errors.signal() > best.signal())
+            {
+                clearest = Some(errors);
+            }
+        }
+        orders.extend(clearest.map(|errors| (name, errors)));
+    }
+    if checks.is_empty() {
+        checks.push(Check::of(
+            "mean",
+            Outcome::Inconclusive,
+            "none of the observables moves in the limit, so nothing can be compared; add one that does".into(),
+        ));
+    }
+    if let (Some(expected), Some((name, errors))) =
+        (evidence.study.spec.expect.order, orders.first())
+    {
+        checks.push(order_check(evidence, errors, expected).on(name));
+    }
+    checks
+}
+
+fn mean_check(
+    evidence: &Evidence,
+    errors: &Errors,
+    exponents: &[f64],
+    margin: f64,
+    displacement: Displacement,
+) -> Check {
+    let level = evidence.margins().level;
+    let tested = errors
+        .extrapolate(exponents)
+        .and_then(|(estimate, std_error, fit)| {
+            Ok((
+                equivalence(estimate, std_error, None, 0.0, margin, level)?,
+                fit,
+            ))
+        });
+    let (
+        Equivalence {
+            estimate,
+            interval,
+            p_value,
+            outcome,
+        },
+        fit,
+    ) = match tested {
+        Ok(tested) => tested,
+        Err(error) => return Check::impossible("mean", &error),
+    };
+    let rungs: Vec<_> = errors
+        .step_sizes
+        .iter()
+        .zip(errors.errors.iter().zip(&errors.std_errors))
+        .map(|(a, (e, se))| format!("α={a}: {e:+.2e}±{se:.0e}"))
+        .collect();
+    let floor = errors.under_floor();
+    let floor = match floor.len() {
+        0 => String::new(),
+        _ => format!("; noise floor at α = {}", floor.join(", ")),
+    };
+    let still = if displacement.moves {
+        ""
+    } else {
+        "; the limit stands still, the scale is |P∇o||W(0)|"
+    };
+    let mut check = Check::of(
+        "mean",
+        outcome,
+        format!(
+            "slow time {:.4}: error at α → 0; fit {fit}; {}{floor}{still}; displacement {:.4}",
+            errors.slow_time,
+            rungs.join(", "),
+            displacement.scale
+        ),
+    )
+    .with(estimate, interval, 0.0, margin);
+    check.p_value = Some(p_value);
+    check
+}
+
+fn order_check(evidence: &Evidence, errors: &Errors, expected: f64) -> Check {
+    let level = evidence.margins().level;
+    let margin = evidence.margins().order;
+    let seed = evidence.study.spec.seed;
+    // The limit's own error is common to all rungs; it counts against each here.
+    let std_errors: Vec<_> = errors
+        .std_errors
+        .iter()
+        .map(|se| se.hypot(errors.common))
+        .collect();
+    match power_law(
+        &errors.step_sizes,
+        &errors.errors,
+        &std_errors,
+        NOISE_FLOOR,
+        level,
+        RESAMPLES,
+        seed,
+    ) {
+        Err(error) => Check::impossible("order", &error),
+        Ok(law) => {
+            let interval: Interval = law.exponent_interval;
+            Check::of(
+                "order",
+                classify(interval, expected, margin),
+                format!(
+                    "slow time {:.4}: error {:.3e}·α^{:.2}, {} of {} rungs above the noise floor",
+                    errors.slow_time,
+                    law.coefficient,
+                    law.exponent,
+                    law.above_floor.iter().filter(|&&above| above).count(),
+                    law.above_floor.len(),
+                ),
+            )
+            .with(law.exponent, interval, expected, margin)
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The comparison: from the two simulated sides to checks with three outcomes, and from these to the verdict.
+
+mod conduct;
+mod displacement;
+mod freezing;
+mod law;
+mod mean;
+mod spread;
+mod standstill;
+mod time_scale;
+
+use serde::{Deserialize, Serialize};
+
+use crate::derive::Regime;
+use crate::predict::Prediction;
+use crate::scenario::{Arm, MarginsSpec, Study};
+use crate::simulate::{LevelRun, LimitRun};
+use crate::statistics::{Interval, Outcome, StatisticsError};
+
+pub use displacement::Displacement;
+
+/// Signals below this many standard errors are noise: such a rung does not drive a slope.
+pub const NOISE_FLOOR: f64 = 3.0;
+/// Resamples of every bootstrap.
+const RESAMPLES: usize = 1000;
+
+/// One question and its answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// What is checked.
+    pub name: String,
+    /// On which observable, where it is about one.
+    pub observable: Option<String>,
+    /// The answer.
+    pub verdict: Outcome,
+    /// The estimate.
+    pub estimate: Option<f64>,
+    /// Its interval, of confidence 1 − 2·level.
+    pub interval: Option<Interval>,
+    /// The value that the theory says.
+    pub null: Option<f64>,
+    /// How far from it still counts as agreement.
+    pub margin: Option<f64>,
+    /// p-value of "further away than the margin"; small values speak for the theory.
+    pub p_value: Option<f64>,
+    /// Everything else, in words.
+    pub detail: String,
+}
+
+impl Check {
+    /// A check that is about facts rather than estimates.
+    pub fn fact(name: &str, holds: bool, detail: String) -> Self {
+        let verdict = if holds {
+            Outcome::Pass
+        } else {
+            Outcome::Rejected
+        };
+        Self::of(name, verdict, detail)
+    }
+
+    fn of(name: &str, verdict: Outcome, detail: String) -> Self {
+        Self {
+            name: name.to_owned(),
+            observable: None,
+            verdict,
+            estimate: None,
+            interval: None,
+            null: None,
+            margin: None,
+            p_value: None,
+            detail,
+        }
+    }
+
+    fn on(mut self, observable: &str) -> Self {
+        self.observable = Some(observable.to_owned());
+        self
+    }
+
+    fn with(mut self, estimate: f64, interval: Interval, null: f64, margin: f64) -> Self {
+        self.estimate = Some(estimate);
+        self.interval = Some(interval);
+        self.null = Some(null);
+        self.margin = Some(margin);
+        self
+    }
+
+    /// A statistic that could not be computed says nothing either way.
+    fn impossible(name: &str, error: &StatisticsError) -> Self {
+        Self::of(name, Outcome::Inconclusive, error.to_string())
+    }
+}
+
+/// The answer of a whole study.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Rejected if any check is, else inconclusive if any is.
+    pub verdict: Outcome,
+    /// The derived regime.
+    pub regime: Regime,
+    /// In one sentence.
+    pub sentence: String,
+    /// Faults that were planted in the limit on purpose; empty for a study of the theory itself.
+    pub planted_faults: Vec<String>,
+    /// All checks.
+    pub checks: Vec<Check>,
+}
+
+/// Everything a check looks at.
+pub(crate) struct Evidence<'a> {
+    study: &'a Study,
+    prediction: &'a Prediction,
+    /// Rungs of the ladder in descending order of step size.
+    ladder: Vec<&'a LevelRun>,
+    /// All rungs.
+    levels: &'a [LevelRun],
+    limits: &'a [LimitRun],
+}
+
+impl<'a> Evidence<'a> {
+    /// The limit for a rung.
+    fn limit_for(&self, run: &LevelRun) -> &'a LimitRun {
+        let own = self
+            .limits
+            .iter()
+            .find(|limit| limit.level == Some(run.level.number));
+        own.unwrap_or(&self.limits[self.limits.len() - 1])
+    }
+
+    fn margins(&self) -> &'a MarginsSpec {
+        &self.study.spec.margins
+    }
+
+    fn finest(&self) -> &'a LevelRun {
+        self.ladder[self.ladder.len() - 1]
+    }
+
+    fn observables(&self) -> impl Iterator<Item = (usize, &'a str)> {
+        self.study
+            .observables
+            .iter()
+            .enumerate()
+            .map(|(i, (name, _))| (i, name.as_str()))
+    }
+
+    fn is_deterministic(&self) -> bool {
+        self.limits.iter().all(|limit| limit.deterministic)
+    }
+}
+
+/// Compares iterates and limit.
+pub fn verify(
+    study: &Study,
+    prediction: &Prediction,
+    levels: &[LevelRun],
+    limits: &[LimitRun],
+) -> Verdict {
+    let evidence = Evidence {
+        study,
+        prediction,
+        ladder: levels
+            .iter()
+            .filter(|run| run.level.arm == Arm::StepSizes)
+            .collect(),
+        levels,
+        limits,
+    };
+    let mut checks = conduct::checks(&evidence);
+    if prediction.regime() == Regime::Trivial {
+        checks.extend(standstill::checks(&evidence));
+    } else {
+        checks.extend(mean::checks(&evidence));
+        if evidence.is_deterministic() {
+            checks.extend(spread::checks(&evidence));
+        } else {
+            checks.extend(law::checks(&evidence));
+        }
+        checks.extend(time_scale::checks(&evidence));
+        checks.extend(freezing::checks(&evidence));
+    }
+    let verdict = Outcome::worst(checks.iter().map(|check| check.verdict));
+    Verdict {
+        verdict,
+        regime: prediction.regime(),
+        sentence: sentence(verdict, &evidence, &checks),
+        planted_faults: planted_faults(study),
+        checks,
+    }
+}
+
+fn sentence(verdict: Outcome, evidence: &Evidence, checks: &[Check]) -> String {
+    let regime = evidence.prediction.regime();
+    let clock = evidence.prediction.clock.formula();
+    let count = checks.len();
+    let worst: Vec<String> = checks
+        .iter()
+        .filter(|check| check.verdict == verdict)
+        .map(|check| match &check.observable {
+            Some(observable) => format!("{} of {observable}", check.name),
+            None => check.name.clone(),
+        })
+        .fold(Vec::new(), |mut names, name| {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+            names
+        });
+    match (verdict, regime) {
+        (Outcome::Pass, Regime::Trivial) => format!(
+            "after the fast phase the iterates stand still on both clocks, as the trivial regime says ({count} checks)"
+        ),
+        (Outcome::Pass, _) => format!(
+            "the iterates converge to the derived {regime} limit in slow time {clock}, within the declared margins ({count} checks)"
+        ),
+        (Outcome::Rejected, _) => format!(
+            "the iterates do not do what the claimed {regime} limit in slow time {clock} says: {}",
+            worst.join(", ")
+        ),
+        (Outcome::Inconclusive, _) => format!(
+            "this run can't tell whether the iterates converge to the {regime} limit in slow time {clock}: {}",
+            worst.join(", ")
+        ),
+    }
+}
+
+fn planted_faults(study: &Study) -> Vec<String> {
+    let mut faults = Vec::new();
+    let planted = study.faults;
+    if planted.drift_scale != 1.0 {
+        faults.push(format!("limit.drift_scale = {}", planted.drift_scale));
+    }
+    if planted.diffusion_scale != 1.0 {
+        faults.push(format!(
+            "limit.diffusion_scale = {}",
+            planted.diffusion_scale
+        ));
+    }
+    if !planted.ito_correction {
+        faults.push("limit.ito_correction = false".into());
+    }
+    if planted.masks == crate::derive::Masks::Local {
+        faults.push("limit.masks = \"local\"".into());
+    }
+    if let Some(clock) = study.spec.limit.clock {
+        faults.push(format!(
+            "limit.clock = {:?}",
+            format!("{clock:?}").to_lowercase()
+        ));
+    }
+    faults
+}

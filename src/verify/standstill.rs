@@ -1,0 +1,90 @@
+//! The trivial regime: after the fast phase nothing moves, on either clock.
+
+use super::{Check, Displacement, Evidence};
+use crate::simulate::LevelRun;
+use crate::statistics::{Outcome, equivalence, summarize};
+
+pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (observable, name) in evidence.observables() {
+        let displacement =
+            Displacement::of(evidence, evidence.limit_for(evidence.finest()), observable);
+        if displacement.scale == 0.0 {
+            continue;
+        }
+        for run in &evidence.ladder {
+            checks.push(check(evidence, run, observable, displacement.scale).on(name));
+        }
+    }
+    if checks.is_empty() {
+        checks.push(Check::of(
+            "standstill",
+            Outcome::Inconclusive,
+            "none of the observables varies along Γ, so no movement could be seen; add one that does".into(),
+        ));
+    }
+    checks
+}
+
+/// The mean displacement since the end of the fast phase, path by path, at the record where it is largest.
+fn check(evidence: &Evidence, run: &LevelRun, observable: usize, scale: f64) -> Check {
+    let Some(settled) = run.settled else {
+        return Check::of(
+            "standstill",
+            Outcome::Inconclusive,
+            "the fast phase was not recorded".into(),
+        );
+    };
+    let margin = evidence.margins().mean * scale;
+    // All records are tested; Bonferroni keeps the level for the worst of them.
+    let level = evidence.margins().level / run.compared.len().max(1) as f64;
+    let mut worst: Option<Check> = None;
+    for &record in &run.compared {
+        let moved: Vec<_> = (0..run.samples.paths)
+            .map(|path| {
+                run.samples.value(path, record, observable)
+                    - run.samples.value(path, settled, observable)
+            })
+            .filter(|x| x.is_finite())
+            .collect();
+        let tested = summarize(&moved).and_then(|summary| {
+            let std_error = summary.std_error.unwrap_or(0.0);
+            let dof = moved.len().saturating_sub(1).max(1) as f64;
+            equivalence(summary.mean, std_error, Some(dof), 0.0, margin, level)
+        });
+        let check = match tested {
+            Err(error) => Check::impossible("standstill", &error),
+            Ok(test) => {
+                let alpha = run.level.step_size;
+                let k = run.iterations[record];
+                let mut check = Check::of(
+                    "standstill",
+                    test.outcome,
+                    format!(
+                        "α={alpha}: mean displacement from iteration {} (end of the fast phase) to {k} (kασ² = {:.3}, kα²σ² = {:.3})",
+                        run.iterations[settled],
+                        k as f64 * alpha * run.level.sigma.powi(2),
+                        k as f64 * alpha.powi(2) * run.level.sigma.powi(2),
+                    ),
+                )
+                .with(test.estimate, test.interval, 0.0, margin);
+                check.p_value = Some(test.p_value);
+                check
+            }
+        };
+        let distance = |c: &Check| (c.verdict, c.estimate.unwrap_or(0.0).abs());
+        if worst
+            .as_ref()
+            .is_none_or(|w| distance(&check) >= distance(w))
+        {
+            worst = Some(check);
+        }
+    }
+    worst.unwrap_or_else(|| {
+        Check::of(
+            "standstill",
+            Outcome::Inconclusive,
+            "no record after the fast phase".into(),
+        )
+    })
+}

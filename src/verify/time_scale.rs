@@ -1,0 +1,275 @@
+//! The time scale, from the iterates alone: iterations until a share of the displacement is covered, against α and σ.
+
+use super::{Check, Displacement, Evidence};
+use crate::scenario::Arm;
+use crate::simulate::LevelRun;
+use crate::statistics::{
+    Crossing, Interval, Outcome, StatisticsError, classify, first_crossing, time_scale_exponents,
+};
+
+pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
+    let (_, name) = &evidence.study.observables[0];
+    let _ = name;
+    let expected = evidence.study.spec.expect.exponents.map(|e| (e[0], e[1]));
+    let claimed = match evidence.study.spec.limit.clock {
+        Some(clock) => Some((f64::from(clock.power()), 2.0)),
+        None => evidence.prediction.regime().exponents(),
+    };
+    let Some(target) = expected.or(claimed) else {
+        return Vec::new();
+    };
+    let (observable, name) = (0, evidence.study.observables[0].0.as_str());
+    let displacement =
+        Displacement::of(evidence, evidence.limit_for(evidence.finest()), observable);
+    if !displacement.moves {
+        let detail = "the limit does not move the first observable, so it has no time scale; put one that moves first";
+        return vec![Check::of("time scale", Outcome::Inconclusive, detail.into()).on(name)];
+    }
+    let threshold = Threshold::new(evidence, observable);
+    let mut reached = Vec::new();
+    let mut missed = Vec::new();
+    for run in evidence.levels {
+        match threshold.crossing(run) {
+            Ok(Some(crossing)) => reached.push((run, crossing)),
+            Ok(None) => missed.push(run),
+            Err(error) => return vec![Check::impossible("time scale", &error).on(name)],
+        }
+    }
+    if let Some(run) = missed.first() {
+        return vec![never_crossed(evidence, &threshold, run, missed.len()).on(name)];
+    }
+    exponent_checks(evidence, &reached, target, &threshold)
+        .into_iter()
+        .map(|check| check.on(name))
+        .collect()
+}
+
+/// The level of the ensemble mean whose first crossing defines the time scale.
+struct Threshold {
+    observable: usize,
+    start: f64,
+    level: f64,
+    /// Follow E(o − o₀)² instead of E o: for stochastic limits, whose mean need not move.
+    squared: bool,
+    description: String,
+}
+
+impl Threshold {
+    fn new(evidence: &Evidence, observable: usize) -> Self {
+        let limit = evidence.limit_for(evidence.finest());
+        let share = evidence.margins().share;
+        let start = limit.initial[observable];
+        let last = limit.samples.records - 1;
+        let squared = !evidence.is_deterministic();
+        let level = if squared {
+            share
+                * limit
+                    .samples
+                    .moments(last, observable, |x| (x - start).powi(2))
+                    .mean
+        } else {
+            start + share * (limit.samples.value(0, last, observable) - start)
+        };
+        let what = if squared {
+            "mean squared displacement"
+        } else {
+            "mean"
+        };
+        Self {
+            observable,
+            start,
+            level,
+            squared,
+            description: format!(
+                "iterations until the {what} reaches {level:.4}, {share} of the way to the horizon"
+            ),
+        }
+    }
+
+    fn value(&self, x: f64) -> f64 {
+        if self.squared {
+            (x - self.start).powi(2)
+        } else {
+            x
+        }
+    }
+
+    fn crossing(&self, run: &LevelRun) -> Result<Option<Crossing>, StatisticsError> {
+        // Before the first record the ensemble counts as being where it lands on Γ.
+        let mut k = vec![0.0];
+        let mut mean = vec![self.value(self.start)];
+        let mut std_error = vec![0.0];
+        for (record, &iteration) in run.iterations.iter().enumerate() {
+            let moments = run
+                .samples
+                .moments(record, self.observable, |x| self.value(x));
+            k.push(iteration as f64);
+            mean.push(moments.mean);
+            std_error.push(moments.std_error());
+        }
+        first_crossing(&k, &mean, &std_error, self.level)
+    }
+}
+
+/// A rung that never crosses: significantly short of the threshold is a wrong clock, else it is noise.
+fn never_crossed(
+    evidence: &Evidence,
+    threshold: &Threshold,
+    run: &LevelRun,
+    count: usize,
+) -> Check {
+    let last = run.iterations.len() - 1;
+    let moments = run
+        .samples
+        .moments(last, threshold.observable, |x| threshold.value(x));
+    let start = threshold.value(threshold.start);
+    let covered = (moments.mean - start) / (threshold.level - start);
+    let std_error = moments.std_error() / (threshold.level - start).abs();
+    let half = 2.33 * std_error;
+    let interval = Interval {
+        lower: covered - half,
+        upper: covered + half,
+    };
+    let outcome = if interval.upper < 1.0 {
+        Outcome::Rejected
+    } else {
+        Outcome::Inconclusive
+    };
+    let arm = if run.level.arm == Arm::StepSizes {
+        "α"
+    } else {
+        "σ"
+    };
+    let mut check = Check::of(
+        "time scale",
+        outcome,
+        format!(
+            "{}: {count} rungs never get there; at the end of the horizon ({} iterations at α = {}, σ = {:.3}, {arm} arm) the estimate is the share of the way that was covered",
+            threshold.description, run.iterations[last], run.level.step_size, run.level.sigma
+        ),
+    );
+    let _ = evidence;
+    check.estimate = Some(covered);
+    check.interval = Some(interval);
+    check.null = Some(1.0);
+    check
+}
+
+fn exponent_checks(
+    evidence: &Evidence,
+    reached: &[(&LevelRun, Crossing)],
+    target: (f64, f64),
+    threshold: &Threshold,
+) -> Vec<Check> {
+    let level = evidence.margins().level;
+    let margin = evidence.margins().exponent;
+    let step_sizes: Vec<_> = reached.iter().map(|(run, _)| run.level.step_size).collect();
+    let sigmas: Vec<_> = reached.iter().map(|(run, _)| run.level.sigma).collect();
+    let iterations: Vec<_> = reached.iter().map(|(_, crossing)| crossing.at).collect();
+    let errors: Vec<_> = reached
+        .iter()
+        .map(|(_, crossing)| crossing.std_error.max(1e-9 * crossing.at))
+        .collect();
+    let counts: Vec<_> = reached
+        .iter()
+        .map(|(run, crossing)| {
+            format!(
+                "({}, {:.3}): {:.0}",
+                run.level.step_size, run.level.sigma, crossing.at
+            )
+        })
+        .collect();
+    let detail = |what: &str| {
+        format!(
+            "{what}; {}; at (α, σ): {}",
+            threshold.description,
+            counts.join(", ")
+        )
+    };
+    let fit = match time_scale_exponents(&step_sizes, &sigmas, &iterations, &errors, level) {
+        Ok(fit) => fit,
+        Err(StatisticsError::Collinear { .. }) => {
+            return vec![combined_check(
+                evidence,
+                &step_sizes,
+                &iterations,
+                &errors,
+                target,
+                &detail,
+            )];
+        }
+        Err(error) => return vec![Check::impossible("time scale", &error)],
+    };
+    let other = if (target.0 - 1.0).abs() < (target.0 - 2.0).abs() {
+        2.0
+    } else {
+        1.0
+    };
+    let other_interval = Interval {
+        lower: other - margin,
+        upper: other + margin,
+    };
+    let apart = fit.step_size_interval.disjoint_from(&other_interval);
+    let outcome = match classify(fit.step_size_interval, target.0, margin) {
+        Outcome::Pass if !apart => Outcome::Inconclusive,
+        outcome => outcome,
+    };
+    let told = if apart {
+        "told apart from"
+    } else {
+        "not told apart from"
+    };
+    let what = format!("iterations ∝ α^−a, {told} a = {other}");
+    let mut checks = vec![Check::of("exponent of α", outcome, detail(&what)).with(
+        fit.step_size,
+        fit.step_size_interval,
+        target.0,
+        margin,
+    )];
+    if let (Some(sigma), Some(interval)) = (fit.sigma, fit.sigma_interval) {
+        checks.push(
+            Check::of(
+                "exponent of σ",
+                classify(interval, target.1, margin),
+                detail("iterations ∝ σ^−b"),
+            )
+            .with(sigma, interval, target.1, margin),
+        );
+    }
+    checks
+}
+
+/// Where σ is tied to α along the whole design, only a + b·q can be measured.
+fn combined_check(
+    evidence: &Evidence,
+    step_sizes: &[f64],
+    iterations: &[f64],
+    errors: &[f64],
+    target: (f64, f64),
+    detail: &dyn Fn(&str) -> String,
+) -> Check {
+    let q = evidence.study.spec.ladder.sigma_exponent;
+    let margin = evidence.margins().exponent;
+    let ones = vec![1.0; step_sizes.len()];
+    match time_scale_exponents(
+        step_sizes,
+        &ones,
+        iterations,
+        errors,
+        evidence.margins().level,
+    ) {
+        Err(error) => Check::impossible("time scale", &error),
+        Ok(fit) => {
+            let predicted = target.0 + target.1 * q;
+            let what = format!(
+                "iterations ∝ α^−(a + b·{q}): σ is tied to α; add ladder.sigma_factors to separate a and b"
+            );
+            Check::of(
+                "exponent a + bq",
+                classify(fit.step_size_interval, predicted, margin),
+                detail(&what),
+            )
+            .with(fit.step_size, fit.step_size_interval, predicted, margin)
+        }
+    }
+}
