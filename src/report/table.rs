@@ -2,9 +2,7 @@
 
 use std::fmt::Write;
 
-use comfy_table::{
-    Attribute, Cell, Color, ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY,
-};
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::predict::Prediction;
 use crate::scenario::Study;
@@ -61,7 +59,7 @@ fn rows(checks: &[Check]) -> Vec<(&Check, usize)> {
 pub fn checks_table(verdict: &Verdict, width: Option<u16>, colours: bool) -> String {
     let mut table = Table::new();
     table
-        .load_style(UTF8_HORIZONTAL_ONLY)
+        .load_style(TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─')))
         .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(width.unwrap_or(140));
     if colours {

@@ -28,8 +28,8 @@ pub struct LimitRun {
     pub evidence: Vec<PointEvidence>,
     /// The largest λ_max along the way.
     pub largest_eigenvalue: f64,
-    /// The parameters at the last time; of the first path of an ensemble.
-    pub last_point: Vec<f64>,
+    /// The parameters at each time; of the first path of an ensemble.
+    pub first_path: Vec<Vec<f64>>,
     /// Paths that could not be continued, with the reason of the first.
     pub failed: (usize, Option<GeometryError>),
 }
@@ -153,7 +153,7 @@ fn run_limit(
         deterministic: !euler,
         evidence: Vec::new(),
         largest_eigenvalue: 0.0,
-        last_point: Vec::new(),
+        first_path: Vec::new(),
         failed: (0, None),
         times,
     };
@@ -173,12 +173,10 @@ fn run_limit(
         monitor.advance(1);
         for point in &points {
             run.samples.values.extend(observe(point.w.as_slice()));
+            run.first_path.push(point.w.as_slice().to_vec());
             run.evidence.push(point.evidence);
             run.largest_eigenvalue = run.largest_eigenvalue.max(point.frame.largest_eigenvalue());
         }
-        run.last_point = points
-            .last()
-            .map_or(Vec::new(), |point| point.w.as_slice().to_vec());
         return Ok(run);
     }
     let time_step = study
@@ -196,8 +194,8 @@ fn run_limit(
     };
     let record = |path: usize, w: &nalgebra::DVector<f64>, frame: &crate::derive::Frame| {
         let seen = (path < WITNESSES).then(|| witness(w, frame));
-        let last = (path == 0).then(|| w.as_slice().to_vec());
-        (observe(w.as_slice()), seen, last)
+        let first = (path == 0).then(|| w.as_slice().to_vec());
+        (observe(w.as_slice()), seen, first)
     };
     let rows = run_ensemble(&process, start, &plan, step_size_at, record, || {
         monitor.advance(1)
@@ -205,13 +203,13 @@ fn run_limit(
     for row in rows {
         match row {
             Ok(records) => {
-                for (values, seen, last) in records {
+                for (values, seen, first) in records {
                     run.samples.values.extend(values);
                     if let Some((evidence, eigenvalue)) = seen {
                         run.evidence.push(evidence);
                         run.largest_eigenvalue = run.largest_eigenvalue.max(eigenvalue);
                     }
-                    run.last_point = last.unwrap_or(run.last_point);
+                    run.first_path.extend(first);
                 }
             }
             Err(error) => {

@@ -3,7 +3,6 @@
 use nalgebra::DVector;
 
 use super::Evidence;
-use crate::simulate::LimitRun;
 
 /// The total displacement of an observable along the limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,9 +18,11 @@ impl Displacement {
     ///
     /// Where that is zero (the limit stands still), |P∇o|·|W(0)|: the change of o if W moved by its own length along
     /// Γ, or |o(W(0))| where o is constant along Γ to first order but not zero.
-    pub(super) fn of(evidence: &Evidence, limit: &LimitRun, observable: usize) -> Self {
+    pub(super) fn of(evidence: &Evidence, observable: usize) -> Self {
+        let run = evidence.finest();
+        let limit = evidence.limit_for(run);
         let start = limit.initial[observable];
-        let squares = (0..limit.samples.records).map(|record| {
+        let squares = evidence.limit_records(run).into_iter().map(|record| {
             limit
                 .samples
                 .moments(record, observable, |x| (x - start).powi(2))

@@ -29,7 +29,7 @@ pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
 fn check(evidence: &Evidence, observable: usize, freezing_time: f64) -> Option<Check> {
     let run = evidence.finest();
     let limit = evidence.limit_for(run);
-    let displacement = Displacement::of(evidence, limit, observable);
+    let displacement = Displacement::of(evidence, observable);
     if !displacement.moves {
         return None;
     }

@@ -10,7 +10,9 @@ pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
     let mut checks = Vec::new();
     for (observable, name) in evidence.observables() {
         let limit = evidence.limit_for(evidence.finest());
-        let reference = limit.samples.column(limit.samples.records - 1, observable);
+        let reference = limit
+            .samples
+            .column(evidence.last_limit_record(evidence.finest()), observable);
         let Ok((sd, _)) = standard_deviation_with_error(&reference) else {
             continue;
         };

@@ -127,6 +127,21 @@ impl<'a> Evidence<'a> {
         own.unwrap_or(&self.limits[self.limits.len() - 1])
     }
 
+    /// The records of the limit at which a rung is compared with it.
+    fn limit_records(&self, run: &LevelRun) -> Vec<usize> {
+        let limit = self.limit_for(run);
+        let compared = run.compared.iter();
+        compared
+            .map(|&record| limit.record_at(run.slow_times[record]))
+            .collect()
+    }
+
+    /// The record of the limit at the end of a rung.
+    fn last_limit_record(&self, run: &LevelRun) -> usize {
+        self.limit_for(run)
+            .record_at(run.slow_times[run.slow_times.len() - 1])
+    }
+
     fn margins(&self) -> &'a MarginsSpec {
         &self.study.spec.margins
     }

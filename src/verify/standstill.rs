@@ -7,8 +7,7 @@ use crate::statistics::{Outcome, equivalence, summarize};
 pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
     let mut checks = Vec::new();
     for (observable, name) in evidence.observables() {
-        let displacement =
-            Displacement::of(evidence, evidence.limit_for(evidence.finest()), observable);
+        let displacement = Displacement::of(evidence, observable);
         if displacement.scale == 0.0 {
             continue;
         }

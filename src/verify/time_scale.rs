@@ -8,8 +8,6 @@ use crate::statistics::{
 };
 
 pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
-    let (_, name) = &evidence.study.observables[0];
-    let _ = name;
     let expected = evidence.study.spec.expect.exponents.map(|e| (e[0], e[1]));
     let claimed = match evidence.study.spec.limit.clock {
         Some(clock) => Some((f64::from(clock.power()), 2.0)),
@@ -19,8 +17,7 @@ pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
         return Vec::new();
     };
     let (observable, name) = (0, evidence.study.observables[0].0.as_str());
-    let displacement =
-        Displacement::of(evidence, evidence.limit_for(evidence.finest()), observable);
+    let displacement = Displacement::of(evidence, observable);
     if !displacement.moves {
         let detail = "the limit does not move the first observable, so it has no time scale; put one that moves first";
         return vec![Check::of("time scale", Outcome::Inconclusive, detail.into()).on(name)];
@@ -36,7 +33,7 @@ pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
         }
     }
     if let Some(run) = missed.first() {
-        return vec![never_crossed(evidence, &threshold, run, missed.len()).on(name)];
+        return vec![never_crossed(&threshold, run, missed.len()).on(name)];
     }
     exponent_checks(evidence, &reached, target, &threshold)
         .into_iter()
@@ -59,7 +56,7 @@ impl Threshold {
         let limit = evidence.limit_for(evidence.finest());
         let share = evidence.margins().share;
         let start = limit.initial[observable];
-        let last = limit.samples.records - 1;
+        let last = evidence.last_limit_record(evidence.finest());
         let squared = !evidence.is_deterministic();
         let level = if squared {
             share
@@ -112,12 +109,7 @@ impl Threshold {
 }
 
 /// A rung that never crosses: significantly short of the threshold is a wrong clock, else it is noise.
-fn never_crossed(
-    evidence: &Evidence,
-    threshold: &Threshold,
-    run: &LevelRun,
-    count: usize,
-) -> Check {
+fn never_crossed(threshold: &Threshold, run: &LevelRun, count: usize) -> Check {
     let last = run.iterations.len() - 1;
     let moments = run
         .samples
@@ -148,7 +140,6 @@ fn never_crossed(
             threshold.description, run.iterations[last], run.level.step_size, run.level.sigma
         ),
     );
-    let _ = evidence;
     check.estimate = Some(covered);
     check.interval = Some(interval);
     check.null = Some(1.0);
