@@ -8,7 +8,7 @@
 //! | [`scenario`] | the TOML file as typed, and the study it resolves to |
 //! | [`models`] and [`noise`] | L̂(w, η): losses, and the sockets by which noise enters them; generic over [`scalar`] |
 //! | [`descent`] | one side: ensembles of the iterates, with [`random`] numbers in SIMD lanes |
-//! | [`derive`] and [`limit`] | the other side: Γ, regime, drift and diffusion by automatic differentiation; the process on Γ, by [`integrators`] |
+//! | [`mod@derive`] and [`limit`] | the other side: Γ, regime, drift and diffusion by automatic differentiation; the process on Γ, by [`integrators`] |
 //! | [`predict`] | what theory says before anything is simulated |
 //! | [`simulate`] | runs both sides for a study |
 //! | [`statistics`] | equivalence, fits, distances; knows nothing of models |

@@ -47,7 +47,7 @@ pub fn hessian<M: Model>(noisy: &NoisyLoss<M>, w: &DVector<f64>) -> DMatrix<f64>
     (&hessian + hessian.transpose()) * 0.5
 }
 
-/// ∂³L(w)[a, b]: component k is Σᵢⱼ ∂ᵢⱼₖL aᵢ bⱼ (length m).
+/// `∂³L(w)[a, b]`: component k is Σᵢⱼ ∂ᵢⱼₖL aᵢ bⱼ (length m).
 pub fn third_derivative<M: Model>(
     noisy: &NoisyLoss<M>,
     w: &DVector<f64>,

@@ -1,4 +1,4 @@
-//! The drift ½∂²Φ[Σ] that noise of the gradient makes along Γ, in the decomposition of Li, Wang and Arora (2022).
+//! The drift `½∂²Φ[Σ]` that noise of the gradient makes along Γ, in the decomposition of Li, Wang and Arora (2022).
 
 use nalgebra::{DMatrix, DVector};
 
@@ -7,14 +7,14 @@ use super::derivatives::third_derivative;
 use crate::models::Model;
 use crate::noise::NoisyLoss;
 
-/// The three parts of ½∂²Φ(w)[Σ] at w ∈ Γ, each of length m.
+/// The three parts of `½∂²Φ(w)[Σ]` at w ∈ Γ, each of length m.
 #[derive(Clone, Debug)]
 pub struct SecondOrderDrift {
-    /// −½ H⁺ ∂³L[PΣP]: keeps a point that diffuses along Γ on it.
+    /// `−½ H⁺ ∂³L[PΣP]`: keeps a point that diffuses along Γ on it.
     pub normal: DVector<f64>,
-    /// −P ∂³L[H⁺ QΣP].
+    /// `−P ∂³L[H⁺ QΣP]`.
     pub mixed: DVector<f64>,
-    /// −½ P ∂³L[X], X the stationary covariance of the normal fluctuations.
+    /// `−½ P ∂³L[X]`, X the stationary covariance of the normal fluctuations.
     pub normal_regularization: DVector<f64>,
 }
 
@@ -24,7 +24,7 @@ impl SecondOrderDrift {
         &self.mixed + &self.normal_regularization
     }
 
-    /// ½∂²Φ[Σ], all three parts (length m).
+    /// `½∂²Φ[Σ]`, all three parts (length m).
     pub fn total(&self) -> DVector<f64> {
         self.tangential() + &self.normal
     }
@@ -46,7 +46,7 @@ pub fn normal_covariance(frame: &Frame, columns: &DMatrix<f64>, step_size: f64) 
     covariance
 }
 
-/// −½ P ∂³L[V X Vᵀ] with X of [`normal_covariance`] (length m).
+/// `−½ P ∂³L[V X Vᵀ]` with X of [`normal_covariance`] (length m).
 pub fn normal_regularization<M: Model>(
     noisy: &NoisyLoss<M>,
     w: &DVector<f64>,
@@ -67,7 +67,7 @@ pub fn normal_regularization<M: Model>(
     frame.tangent_part(&total) * -0.5
 }
 
-/// All parts of ½∂²Φ(w)[Σ], Σ = `columns`·`columns`ᵀ (m×d); `step_size` = 0 for the plain limit.
+/// All parts of `½∂²Φ(w)[Σ]`, Σ = `columns`·`columns`ᵀ (m×d); `step_size` = 0 for the plain limit.
 pub fn second_order_drift<M: Model>(
     noisy: &NoisyLoss<M>,
     w: &DVector<f64>,
@@ -148,7 +148,7 @@ mod tests {
         }
     }
 
-    /// ½∂²Φ[s sᵀ] against second differences of the numerically integrated gradient flow.
+    /// `½∂²Φ[s sᵀ]` against second differences of the numerically integrated gradient flow.
     #[test]
     fn the_drift_is_the_second_derivative_of_the_gradient_flow() {
         let source = Source {
@@ -169,7 +169,7 @@ mod tests {
                 &noisy,
                 &w,
                 &frame,
-                &DMatrix::from_columns(&[s.clone()]),
+                &DMatrix::from_columns(std::slice::from_ref(&s)),
                 0.0,
             );
             let h = 2e-3;

@@ -16,7 +16,7 @@ pub struct Faults {
     pub drift_scale: f64,
     /// Multiplies the Brownian part; 1 is the theory.
     pub diffusion_scale: f64,
-    /// Leaves out ½∂²Φ[Σ], the Itô correction, where false.
+    /// Leaves out `½∂²Φ[Σ]`, the Itô correction, where false.
     pub ito_correction: bool,
     /// How masks enter; the theory is non-local.
     pub masks: Masks,
@@ -66,7 +66,7 @@ impl<M: Model> LimitProcess<'_, M> {
     /// The coefficients at w with its frame; `step_size` α > 0 gives the limit corrected for a finite step size
     /// (Stein in place of Lyapunov), 0 the plain limit.
     ///
-    /// - non-degenerate: b = −P∇Reg − (α/2) P∂³L[X], B = 0
+    /// - non-degenerate: b = −P∇Reg − (α/2) P`∂³L[X]`, B = 0
     /// - degenerate: b = mixed + normal regularisation, B = P G C^{1/2}
     /// - trivial: both zero
     pub fn coefficients(&self, w: &DVector<f64>, frame: &Frame, step_size: f64) -> Coefficients {

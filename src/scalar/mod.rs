@@ -7,7 +7,7 @@
 //! | `f64` | one gradient |
 //! | [`Lanes`] | eight paths of the ensemble in one pass |
 //! | [`Dual64`] | a directional derivative: columns of H and of G |
-//! | [`HyperDual64`] | a second directional derivative: ∂³L[a, b] and ∂²_η ∇L̂ |
+//! | [`HyperDual64`] | a second directional derivative: `∂³L[a, b]` and ∂²_η ∇L̂ |
 
 mod dual;
 mod lanes;

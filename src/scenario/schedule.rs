@@ -152,7 +152,10 @@ impl<'a> LevelClock<'a> {
         let (gamma, decay_steps) = match *self.schedule {
             Schedule::Polynomial { gamma, decay_time } => (gamma, decay_time / self.unit),
             Schedule::PolynomialInSteps { gamma, decay_steps } => (gamma, decay_steps),
-            Schedule::Cosine { floor, horizon } if floor == 0.0 => {
+            Schedule::Cosine {
+                floor: 0.0,
+                horizon,
+            } => {
                 return Some(self.slow_times(&[self.iterations(horizon)])[0]);
             }
             _ => return None,

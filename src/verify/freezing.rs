@@ -2,7 +2,7 @@
 //! constant step size would have brought them.
 
 use super::{Check, Displacement, Evidence};
-use crate::statistics::{Outcome, equivalence};
+use crate::statistics::Outcome;
 
 pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
     let Some(expected) = evidence.study.spec.expect.freezes else {
@@ -45,14 +45,8 @@ fn check(evidence: &Evidence, observable: usize, freezing_time: f64) -> Option<C
     let here = run.samples.moments(last, observable, |x| x);
     let margin = evidence.margins().freezing * (frozen.mean - start).abs();
     let std_error = here.std_error().hypot(frozen.std_error());
-    let test = match equivalence(
-        here.mean,
-        std_error,
-        None,
-        frozen.mean,
-        margin,
-        evidence.margins().level,
-    ) {
+    let dof = here.count.saturating_sub(1).max(1) as f64;
+    let test = match evidence.equivalent(here.mean, std_error, Some(dof), frozen.mean, margin) {
         Ok(test) => test,
         Err(error) => return Some(Check::impossible("freezing", &error)),
     };

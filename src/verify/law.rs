@@ -1,6 +1,6 @@
 //! Laws at the horizon: distances of the iterates' law to the limit's along the ladder, against their noise floor.
 
-use super::{Check, Evidence, RESAMPLES};
+use super::{Check, Evidence, RESAMPLES, TAIL_RESAMPLES};
 use crate::statistics::{
     Distance, DistanceEstimate, Outcome, StatisticsError, distance_to_reference,
     standard_deviation_with_error,
@@ -58,7 +58,16 @@ fn check(
     let distances: Result<Vec<_>, StatisticsError> = evidence
         .ladder
         .iter()
-        .map(|run| measure(evidence, run, observable, distance))
+        .map(|run| {
+            measure(
+                evidence,
+                run,
+                observable,
+                distance,
+                evidence.margins().level,
+                RESAMPLES,
+            )
+        })
         .collect();
     let distances = match distances {
         Ok(distances) => distances,
@@ -71,7 +80,22 @@ fn check(
     let outcome = if interval.upper < margin {
         Outcome::Pass
     } else if interval.lower >= margin {
-        Outcome::Rejected
+        evidence.confirmed(Outcome::Rejected, |level| {
+            let again = measure(
+                evidence,
+                evidence.finest(),
+                observable,
+                distance,
+                level,
+                TAIL_RESAMPLES,
+            )?;
+            let stands = again.interval.lower / unit >= margin;
+            Ok(if stands {
+                Outcome::Rejected
+            } else {
+                Outcome::Inconclusive
+            })
+        })
     } else {
         Outcome::Inconclusive
     };
@@ -103,6 +127,8 @@ fn measure(
     run: &crate::simulate::LevelRun,
     observable: usize,
     distance: Distance,
+    level: f64,
+    resamples: usize,
 ) -> Result<DistanceEstimate, StatisticsError> {
     let limit = evidence.limit_for(run);
     let last = run.compared[run.compared.len() - 1];
@@ -110,13 +136,12 @@ fn measure(
     let reference = limit
         .samples
         .column(limit.record_at(run.slow_times[last]), observable);
-    let level = evidence.margins().level;
     distance_to_reference(
         &sample,
         &reference,
         distance,
         level,
-        RESAMPLES,
+        resamples,
         evidence.study.spec.seed,
     )
 }

@@ -1,10 +1,9 @@
 //! Means: signed errors along the ladder, extrapolated to α → 0, equivalent to the limit; and the order of the errors.
 
-use super::{Check, Displacement, Evidence, NOISE_FLOOR, RESAMPLES};
+use super::{Check, Displacement, Evidence, NOISE_FLOOR, RESAMPLES, TAIL_RESAMPLES};
 use crate::derive::Regime;
 use crate::statistics::{
-    Equivalence, Interval, Outcome, StatisticsError, classify, equivalence, power_law,
-    weighted_least_squares,
+    Equivalence, Interval, Outcome, StatisticsError, classify, power_law, weighted_least_squares,
 };
 
 /// Standard errors are taken to be at least this share of the scale: rounding, and the tolerance of the limit.
@@ -58,6 +57,8 @@ struct Errors {
     /// The standard error of the limit's own mean, common to all rungs; 0 where the limit is corrected rung by rung
     /// (then it is in `std_errors`) or deterministic.
     common: f64,
+    /// Paths of the smallest ensemble less one: a cautious count for the standard error of the extrapolation.
+    degrees_of_freedom: f64,
 }
 
 impl Errors {
@@ -69,6 +70,7 @@ impl Errors {
             errors: Vec::new(),
             std_errors: Vec::new(),
             common: 0.0,
+            degrees_of_freedom: f64::INFINITY,
         };
         for run in &evidence.ladder {
             let at = run.compared[record.min(run.compared.len() - 1)];
@@ -79,6 +81,8 @@ impl Errors {
                     .samples
                     .moments(limit.record_at(run.slow_times[at]), observable, |x| x);
             let own = if shared { 0.0 } else { there.std_error() };
+            let dof = here.count.saturating_sub(1).max(1) as f64;
+            errors.degrees_of_freedom = errors.degrees_of_freedom.min(dof);
             errors.slow_time = run.slow_times[at];
             errors.step_sizes.push(run.level.step_size);
             errors.errors.push(here.mean - there.mean);
@@ -194,12 +198,17 @@ fn mean_check(
     margin: f64,
     displacement: Displacement,
 ) -> Check {
-    let level = evidence.margins().level;
     let tested = errors
         .extrapolate(exponents)
         .and_then(|(estimate, std_error, fit)| {
             Ok((
-                equivalence(estimate, std_error, None, 0.0, margin, level)?,
+                evidence.equivalent(
+                    estimate,
+                    std_error,
+                    Some(errors.degrees_of_freedom),
+                    0.0,
+                    margin,
+                )?,
                 fit,
             ))
         });
@@ -256,21 +265,29 @@ fn order_check(evidence: &Evidence, errors: &Errors, expected: f64) -> Check {
         .iter()
         .map(|se| se.hypot(errors.common))
         .collect();
-    match power_law(
-        &errors.step_sizes,
-        &errors.errors,
-        &std_errors,
-        NOISE_FLOOR,
-        level,
-        RESAMPLES,
-        seed,
-    ) {
+    let fit = |level, resamples| {
+        let (sizes, signed) = (&errors.step_sizes, &errors.errors);
+        power_law(
+            sizes,
+            signed,
+            &std_errors,
+            NOISE_FLOOR,
+            level,
+            resamples,
+            seed,
+        )
+    };
+    match fit(level, RESAMPLES) {
         Err(error) => Check::impossible("order", &error),
         Ok(law) => {
             let interval: Interval = law.exponent_interval;
+            let strict = |level: f64| {
+                let interval = fit(level, TAIL_RESAMPLES)?.exponent_interval;
+                Ok(classify(interval, expected, margin))
+            };
             Check::of(
                 "order",
-                classify(interval, expected, margin),
+                evidence.confirmed(classify(interval, expected, margin), strict),
                 format!(
                     "slow time {:.4}: error {:.3e}·α^{:.2}, {} of {} rungs above the noise floor",
                     errors.slow_time,

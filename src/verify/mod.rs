@@ -15,7 +15,7 @@ use crate::derive::Regime;
 use crate::predict::Prediction;
 use crate::scenario::{Arm, MarginsSpec, Study};
 use crate::simulate::{LevelRun, LimitRun};
-use crate::statistics::{Interval, Outcome, StatisticsError};
+use crate::statistics::{Equivalence, Interval, Outcome, StatisticsError, equivalence};
 
 pub use displacement::Displacement;
 
@@ -23,6 +23,8 @@ pub use displacement::Displacement;
 pub const NOISE_FLOOR: f64 = 3.0;
 /// Resamples of every bootstrap.
 const RESAMPLES: usize = 1000;
+/// Resamples of a rejection that is to be confirmed, further out in the tail.
+const TAIL_RESAMPLES: usize = 10_000;
 
 /// One question and its answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -140,6 +142,59 @@ impl<'a> Evidence<'a> {
     fn last_limit_record(&self, run: &LevelRun) -> usize {
         self.limit_for(run)
             .record_at(run.slow_times[run.slow_times.len() - 1])
+    }
+
+    /// The level at which a check may reject: that of one test shared among all of the study (Bonferroni), so that a true
+    /// theory is rejected with probability at most 2·level, however many checks there are and however few paths. A pass
+    /// needs no such sharing: all checks must pass (intersection–union).
+    fn rejection_level(&self) -> f64 {
+        let records = self
+            .ladder
+            .iter()
+            .map(|run| run.compared.len())
+            .max()
+            .unwrap_or(1);
+        let questions = self.study.observables.len() * (records + 4) + 4;
+        self.margins().level / questions as f64
+    }
+
+    /// A rejection at the level of one test that does not stand at the level of all is inconclusive.
+    fn confirmed(
+        &self,
+        outcome: Outcome,
+        at_level: impl FnOnce(f64) -> Result<Outcome, StatisticsError>,
+    ) -> Outcome {
+        match outcome {
+            Outcome::Rejected => match at_level(self.rejection_level()) {
+                Ok(Outcome::Rejected) => Outcome::Rejected,
+                _ => Outcome::Inconclusive,
+            },
+            outcome => outcome,
+        }
+    }
+
+    /// [`equivalence`] at the level of one test, rejections confirmed at the level of all.
+    fn equivalent(
+        &self,
+        estimate: f64,
+        std_error: f64,
+        degrees_of_freedom: Option<f64>,
+        target: f64,
+        margin: f64,
+    ) -> Result<Equivalence, StatisticsError> {
+        let at = |level| {
+            equivalence(
+                estimate,
+                std_error,
+                degrees_of_freedom,
+                target,
+                margin,
+                level,
+            )
+        };
+        let mut test = at(self.margins().level)?;
+        test.outcome = self.confirmed(test.outcome, |level| Ok(at(level)?.outcome));
+        Ok(test)
     }
 
     fn margins(&self) -> &'a MarginsSpec {

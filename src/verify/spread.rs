@@ -7,8 +7,7 @@ use super::{Check, Evidence};
 use crate::derive::{Frame, diffusion_columns, normal_covariance};
 use crate::random::Law;
 use crate::statistics::{
-    Equivalence, Outcome, StatisticsError, equivalence, standard_deviation_with_error,
-    weighted_least_squares,
+    Equivalence, Outcome, StatisticsError, standard_deviation_with_error, weighted_least_squares,
 };
 
 /// The predicted normal fluctuations must make up this share of the spread for its rate to be two-sided.
@@ -62,12 +61,11 @@ fn check(evidence: &Evidence, observable: usize) -> Option<Check> {
     let margin = evidence.margins().spread;
     let two_sided = leading >= LEADING_SHARE;
     // A spread of mixed orders looks faster on a finite ladder: that says nothing against the theory.
-    let outcome = if interval.upper <= 1.0 - margin {
-        Outcome::Rejected
-    } else if interval.lower <= 1.0 - margin || (two_sided && interval.upper >= 1.0 + margin) {
-        Outcome::Inconclusive
-    } else {
-        Outcome::Pass
+    let outcome = match fit.outcome {
+        Outcome::Rejected => Outcome::Rejected,
+        _ if interval.lower <= 1.0 - margin => Outcome::Inconclusive,
+        _ if two_sided && interval.upper >= 1.0 + margin => Outcome::Inconclusive,
+        _ => Outcome::Pass,
     };
     let law = if masks { "√α" } else { "σ√α" };
     let along: Vec<_> = evidence
@@ -119,16 +117,14 @@ fn fit_rate(
     )?;
     let dof = fit.degrees_of_freedom.max(1) as f64;
     let inflation = (fit.chi_squared / dof).max(1.0).sqrt();
-    let margins = evidence.margins();
     let std_error = fit.std_error(1) * inflation;
-    equivalence(
-        fit.coefficients[1],
-        std_error,
-        None,
-        1.0,
-        margins.spread,
-        margins.level,
-    )
+    let margin = evidence.margins().spread;
+    let mut test = evidence.equivalent(fit.coefficients[1], std_error, None, 1.0, margin)?;
+    // Only a slower rate speaks against the theory.
+    if test.outcome == Outcome::Rejected && test.estimate > 1.0 {
+        test.outcome = Outcome::Inconclusive;
+    }
+    Ok(test)
 }
 
 /// √(ασ² ∇oᵀXV∇o) at the end of the limit, against the spread that the finest rung shows.

@@ -2,7 +2,7 @@
 
 use super::{Check, Displacement, Evidence};
 use crate::simulate::LevelRun;
-use crate::statistics::{Outcome, equivalence, summarize};
+use crate::statistics::{Outcome, summarize};
 
 pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
     let mut checks = Vec::new();
@@ -35,8 +35,6 @@ fn check(evidence: &Evidence, run: &LevelRun, observable: usize, scale: f64) -> 
         );
     };
     let margin = evidence.margins().mean * scale;
-    // All records are tested; Bonferroni keeps the level for the worst of them.
-    let level = evidence.margins().level / run.compared.len().max(1) as f64;
     let mut worst: Option<Check> = None;
     for &record in &run.compared {
         let moved: Vec<_> = (0..run.samples.paths)
@@ -49,7 +47,7 @@ fn check(evidence: &Evidence, run: &LevelRun, observable: usize, scale: f64) -> 
         let tested = summarize(&moved).and_then(|summary| {
             let std_error = summary.std_error.unwrap_or(0.0);
             let dof = moved.len().saturating_sub(1).max(1) as f64;
-            equivalence(summary.mean, std_error, Some(dof), 0.0, margin, level)
+            evidence.equivalent(summary.mean, std_error, Some(dof), 0.0, margin)
         });
         let check = match tested {
             Err(error) => Check::impossible("standstill", &error),

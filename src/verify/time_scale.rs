@@ -4,7 +4,8 @@ use super::{Check, Displacement, Evidence};
 use crate::scenario::Arm;
 use crate::simulate::LevelRun;
 use crate::statistics::{
-    Crossing, Interval, Outcome, StatisticsError, classify, first_crossing, time_scale_exponents,
+    Crossing, Exponents, Interval, Outcome, StatisticsError, classify, equivalence, first_crossing,
+    time_scale_exponents,
 };
 
 pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
@@ -33,7 +34,7 @@ pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
         }
     }
     if let Some(run) = missed.first() {
-        return vec![never_crossed(&threshold, run, missed.len()).on(name)];
+        return vec![never_crossed(evidence, &threshold, run, missed.len()).on(name)];
     }
     exponent_checks(evidence, &reached, target, &threshold)
         .into_iter()
@@ -109,7 +110,12 @@ impl Threshold {
 }
 
 /// A rung that never crosses: significantly short of the threshold is a wrong clock, else it is noise.
-fn never_crossed(threshold: &Threshold, run: &LevelRun, count: usize) -> Check {
+fn never_crossed(
+    evidence: &Evidence,
+    threshold: &Threshold,
+    run: &LevelRun,
+    count: usize,
+) -> Check {
     let last = run.iterations.len() - 1;
     let moments = run
         .samples
@@ -117,16 +123,21 @@ fn never_crossed(threshold: &Threshold, run: &LevelRun, count: usize) -> Check {
     let start = threshold.value(threshold.start);
     let covered = (moments.mean - start) / (threshold.level - start);
     let std_error = moments.std_error() / (threshold.level - start).abs();
-    let half = 2.33 * std_error;
-    let interval = Interval {
-        lower: covered - half,
-        upper: covered + half,
+    // The share covered, against "at least all of it".
+    let dof = moments.count.saturating_sub(1).max(1) as f64;
+    let at = |level| equivalence(covered, std_error, Some(dof), 1.0, f64::MIN_POSITIVE, level);
+    let interval = match at(evidence.margins().level) {
+        Ok(test) => test.interval,
+        Err(error) => return Check::impossible("time scale", &error),
     };
-    let outcome = if interval.upper < 1.0 {
-        Outcome::Rejected
-    } else {
-        Outcome::Inconclusive
+    let short = |interval: Interval| {
+        if interval.upper < 1.0 {
+            Outcome::Rejected
+        } else {
+            Outcome::Inconclusive
+        }
     };
+    let outcome = evidence.confirmed(short(interval), |level| Ok(short(at(level)?.interval)));
     let arm = if run.level.arm == Arm::StepSizes {
         "α"
     } else {
@@ -177,7 +188,8 @@ fn exponent_checks(
             counts.join(", ")
         )
     };
-    let fit = match time_scale_exponents(&step_sizes, &sigmas, &iterations, &errors, level) {
+    let at = |level| time_scale_exponents(&step_sizes, &sigmas, &iterations, &errors, level);
+    let fit = match at(level) {
         Ok(fit) => fit,
         Err(StatisticsError::Collinear { .. }) => {
             return vec![combined_check(
@@ -201,9 +213,10 @@ fn exponent_checks(
         upper: other + margin,
     };
     let apart = fit.step_size_interval.disjoint_from(&other_interval);
-    let outcome = match classify(fit.step_size_interval, target.0, margin) {
+    let of_alpha = |fit: &Exponents| classify(fit.step_size_interval, target.0, margin);
+    let outcome = match of_alpha(&fit) {
         Outcome::Pass if !apart => Outcome::Inconclusive,
-        outcome => outcome,
+        outcome => evidence.confirmed(outcome, |level| Ok(of_alpha(&at(level)?))),
     };
     let told = if apart {
         "told apart from"
@@ -218,13 +231,14 @@ fn exponent_checks(
         margin,
     )];
     if let (Some(sigma), Some(interval)) = (fit.sigma, fit.sigma_interval) {
+        let of_sigma = |fit: &Exponents| {
+            let interval = fit.sigma_interval;
+            interval.map_or(Outcome::Inconclusive, |i| classify(i, target.1, margin))
+        };
+        let outcome = evidence.confirmed(of_sigma(&fit), |level| Ok(of_sigma(&at(level)?)));
         checks.push(
-            Check::of(
-                "exponent of σ",
-                classify(interval, target.1, margin),
-                detail("iterations ∝ σ^−b"),
-            )
-            .with(sigma, interval, target.1, margin),
+            Check::of("exponent of σ", outcome, detail("iterations ∝ σ^−b"))
+                .with(sigma, interval, target.1, margin),
         );
     }
     checks
@@ -242,25 +256,22 @@ fn combined_check(
     let q = evidence.study.spec.ladder.sigma_exponent;
     let margin = evidence.margins().exponent;
     let ones = vec![1.0; step_sizes.len()];
-    match time_scale_exponents(
-        step_sizes,
-        &ones,
-        iterations,
-        errors,
-        evidence.margins().level,
-    ) {
+    let at = |level| time_scale_exponents(step_sizes, &ones, iterations, errors, level);
+    match at(evidence.margins().level) {
         Err(error) => Check::impossible("time scale", &error),
         Ok(fit) => {
             let predicted = target.0 + target.1 * q;
+            let judged = |fit: &Exponents| classify(fit.step_size_interval, predicted, margin);
+            let outcome = evidence.confirmed(judged(&fit), |level| Ok(judged(&at(level)?)));
             let what = format!(
                 "iterations ∝ α^−(a + b·{q}): σ is tied to α; add ladder.sigma_factors to separate a and b"
             );
-            Check::of(
-                "exponent a + bq",
-                classify(fit.step_size_interval, predicted, margin),
-                detail(&what),
+            Check::of("exponent a + bq", outcome, detail(&what)).with(
+                fit.step_size,
+                fit.step_size_interval,
+                predicted,
+                margin,
             )
-            .with(fit.step_size, fit.step_size_interval, predicted, margin)
         }
     }
 }

@@ -1,0 +1,252 @@
+//! Every shipped scenario as a user runs it: exit code, verdict, the reason of each control, and the README's table.
+//!
+//! The seeds are fixed and the results do not depend on the machine, so these tests do not flicker. How far a verdict is
+//! from tipping over is tested too: at 5.2 standard errors from the edge of its margin, a mean check fails by chance
+//! with probability below 1e-6.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+/// How many standard errors lie between the end of a 98 % interval and its centre, and between a safe estimate and the
+/// margin.
+const HALF_INTERVAL: f64 = 2.326;
+const SAFE: f64 = 5.2;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+struct Outcome {
+    code: i32,
+    verdict: Value,
+}
+
+fn verify(scenario: &str, set: &[&str]) -> Outcome {
+    let home = tempfile::tempdir().unwrap();
+    let out = home.path().join("run");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_singlim"));
+    command
+        .current_dir(root())
+        .arg("verify")
+        .arg(scenario)
+        .arg("--out")
+        .arg(&out);
+    for setting in set {
+        command.args(["--set", setting]);
+    }
+    let output = command.output().unwrap();
+    let code = output.status.code().unwrap();
+    assert!(
+        code != 2,
+        "{scenario}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let verdict = std::fs::read_to_string(out.join("verdict.json")).unwrap();
+    Outcome {
+        code,
+        verdict: serde_json::from_str(&verdict).unwrap(),
+    }
+}
+
+fn checks(verdict: &Value) -> &Vec<Value> {
+    verdict["checks"].as_array().unwrap()
+}
+
+fn rejected(verdict: &Value) -> BTreeSet<String> {
+    let bad = checks(verdict)
+        .iter()
+        .filter(|check| check["verdict"] == "rejected");
+    bad.map(|check| check["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn exponent(verdict: &Value, name: &str) -> String {
+    match checks(verdict).iter().find(|check| check["name"] == name) {
+        None => "—".into(),
+        Some(check) => format!(
+            "{:.2} [{:.2}, {:.2}]",
+            check["estimate"].as_f64().unwrap(),
+            check["interval"]["lower"].as_f64().unwrap(),
+            check["interval"]["upper"].as_f64().unwrap()
+        ),
+    }
+}
+
+fn readme_row(scenario: &str, verdict: &Value) -> String {
+    format!(
+        "| `{scenario}` | {} | {} | {} | {} |",
+        verdict["regime"].as_str().unwrap(),
+        exponent(verdict, "exponent of α"),
+        exponent(verdict, "exponent of σ"),
+        verdict["verdict"].as_str().unwrap(),
+    )
+}
+
+fn assert_in_readme(row: &str) {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(
+        readme.contains(row),
+        "the README's table should have the row\n{row}"
+    );
+}
+
+/// A pass with margins so far from the estimates' noise that chance would tip it over less than once in 10⁶ seeds.
+fn passes(scenario: &str) {
+    let outcome = verify(scenario, &[]);
+    assert_eq!(
+        outcome.code, 0,
+        "{scenario}: {}",
+        outcome.verdict["sentence"]
+    );
+    assert_eq!(outcome.verdict["verdict"], "pass");
+    assert_in_readme(&readme_row(scenario, &outcome.verdict));
+    for check in checks(&outcome.verdict)
+        .iter()
+        .filter(|check| check["name"] == "mean")
+    {
+        let number = |value: &Value| value.as_f64().unwrap();
+        let half =
+            0.5 * (number(&check["interval"]["upper"]) - number(&check["interval"]["lower"]));
+        let needed = half * (1.0 + SAFE / HALF_INTERVAL);
+        assert!(
+            number(&check["margin"]) >= needed,
+            "{scenario}: margin below {needed:.4}: {check}"
+        );
+    }
+}
+
+/// A control is rejected, and by the checks that its fault is about.
+fn is_rejected_by(scenario: &str, reasons: &[&str]) {
+    let outcome = verify(scenario, &[]);
+    assert_eq!(
+        outcome.code, 1,
+        "{scenario}: {}",
+        outcome.verdict["sentence"]
+    );
+    let found = rejected(&outcome.verdict);
+    for reason in reasons {
+        assert!(
+            found.contains(*reason),
+            "{scenario} should be rejected by {reason}, not by {found:?}"
+        );
+    }
+    assert_in_readme(&readme_row(scenario, &outcome.verdict));
+}
+
+macro_rules! scenarios {
+    ($($test:ident: $file:literal;)+) => {
+        const PASSING: &[&str] = &[$($file),+];
+        $(#[test] fn $test() { passes($file) })+
+    };
+}
+
+macro_rules! controls {
+    ($($test:ident: $file:literal by $reasons:expr;)+) => {
+        const CONTROLS: &[&str] = &[$($file),+];
+        $(#[test] fn $test() { is_rejected_by($file, &$reasons) })+
+    };
+}
+
+scenarios! {
+    row_1_anti_pgd_on_the_product_converges: "scenarios/product-anti-pgd.toml";
+    row_2_label_noise_on_the_product_converges: "scenarios/product-label-noise.toml";
+    row_3_sgld_on_the_product_converges: "scenarios/product-sgld.toml";
+    row_4_minibatch_noise_stands_still_on_both_clocks: "scenarios/product-minibatch.toml";
+    row_5_dropconnect_on_one_unit_is_degenerate: "scenarios/product-dropconnect.toml";
+    row_5_dropout_on_one_unit_is_degenerate: "scenarios/product-dropout.toml";
+    row_6_dropconnect_on_two_units_converges: "scenarios/two-products-dropconnect.toml";
+    row_7_dropout_on_two_units_converges: "scenarios/two-products-dropout.toml";
+    row_8_gaussian_dropconnect_on_the_circle_converges: "scenarios/circle-dropconnect.toml";
+    row_9_bernoulli_dropconnect_on_the_circle_converges: "scenarios/circle-bernoulli-dropconnect.toml";
+    row_10_sgld_on_the_sphere_converges: "scenarios/sphere-sgld.toml";
+    row_11_sgld_in_the_valley_converges: "scenarios/valley-sgld.toml";
+    row_12_anti_pgd_in_the_widening_valley_converges: "scenarios/widening-valley-anti-pgd.toml";
+    row_13_sgld_in_the_widening_valley_converges: "scenarios/widening-valley-sgld.toml";
+    a_decaying_schedule_freezes_label_noise: "scenarios/label-noise-freezing.toml";
+}
+
+controls! {
+    a_drift_that_is_too_fast_is_rejected: "scenarios/controls/drift-too-fast.toml" by ["mean"];
+    a_missing_ito_correction_is_rejected: "scenarios/controls/without-ito-correction.toml" by ["mean"];
+    the_wrong_clock_is_rejected: "scenarios/controls/wrong-clock.toml" by ["mean", "time scale"];
+    the_local_regularizer_for_masks_is_rejected: "scenarios/controls/local-regularizer.toml" by ["mean"];
+    the_wrong_regime_is_rejected: "scenarios/controls/wrong-regime.toml" by ["regime", "exponent of α"];
+}
+
+fn toml_files(folder: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(root().join(folder)).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let toml = paths.filter(|path| path.extension() == Some("toml".as_ref()));
+    toml.map(|path| {
+        format!(
+            "{folder}/{}",
+            Path::new(path.file_name().unwrap()).display()
+        )
+    })
+    .collect()
+}
+
+#[test]
+fn no_scenario_is_left_out() {
+    let listed = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(toml_files("scenarios"), listed(PASSING));
+    assert_eq!(toml_files("scenarios/controls"), listed(CONTROLS));
+}
+
+/// Faults that no control file plants, and smaller ones than the controls': the main scenario notices them all.
+#[test]
+fn smaller_faults_are_noticed_too() {
+    for set in [
+        &["limit.drift_scale=1.05"][..],
+        &["limit.drift_scale=0.95"],
+        &["limit.drift_scale=-1"],
+        &["expect.regime=trivial"],
+        &["expect.exponents=[1.0, 2.0]"],
+        &["limit.ito_correction=false"],
+    ] {
+        let outcome = verify(
+            "scenarios/product-label-noise.toml",
+            &[set, &["ladder.paths=1000"]].concat(),
+        );
+        assert_eq!(outcome.code, 1, "{set:?}: {}", outcome.verdict["sentence"]);
+    }
+    let diffusion = &["limit.diffusion_scale=1.2", "ladder.paths=8000"];
+    let outcome = verify("scenarios/product-sgld.toml", diffusion);
+    assert_eq!(outcome.code, 1, "{}", outcome.verdict["sentence"]);
+}
+
+#[test]
+fn a_study_with_too_few_paths_is_inconclusive_and_not_a_pass() {
+    let set = [
+        "ladder.paths=8",
+        "ladder.step_sizes=[0.3, 0.21, 0.15, 0.1]",
+        "margins.mean=0.001",
+    ];
+    let outcome = verify("scenarios/product-label-noise.toml", &set);
+    assert_eq!(outcome.code, 3, "{}", outcome.verdict["sentence"]);
+}
+
+#[test]
+fn the_corrected_limit_is_verified_at_large_step_sizes_too() {
+    let set = [
+        "limit.corrected=true",
+        "ladder.step_sizes=[0.32, 0.16, 0.08, 0.04]",
+        "ladder.paths=2000",
+        "ladder.sigma=0.1",
+    ];
+    let outcome = verify("scenarios/product-label-noise.toml", &set);
+    assert_ne!(outcome.code, 1, "{}", outcome.verdict["sentence"]);
+    let mean = |check: &&Value| check["name"] == "mean" && check["observable"] == "imbalance";
+    // Corrected, even the coarsest rung is close to its limit: α·λ_max = 1.4 there.
+    for check in checks(&outcome.verdict).iter().filter(mean) {
+        assert_eq!(check["verdict"], "pass", "{check}");
+    }
+}
