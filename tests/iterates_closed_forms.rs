@@ -92,7 +92,7 @@ fn means<M: Model, const K: usize>(
         model,
         &[source],
         &plan,
-        |w, out| out.copy_from_slice(&observe(w)),
+        |_, w, out| out.copy_from_slice(&observe(w)),
         |_| (),
     );
     assert!(run.diverged.is_empty(), "{:?}", run.diverged);
@@ -248,7 +248,7 @@ fn row_4_minibatch_noise_on_the_product_moves_nothing_after_the_fast_phase() {
             seed: 2024,
             level: 0,
         };
-        let copy = |w: &[f64], out: &mut [f64]| out.copy_from_slice(w);
+        let copy = |_: usize, w: &[f64], out: &mut [f64]| out.copy_from_slice(w);
         run_descent(&Product, &[source], &plan, copy, |_| ()).values
     };
     // On Γ: not by one bit. Slow times at the end: kασ² = 2500 and kα²σ² = 250.

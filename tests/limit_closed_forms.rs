@@ -80,8 +80,8 @@ impl<M: Model> Landed<M> {
         exact: impl Fn(f64) -> f64,
     ) -> f64 {
         let process = self.process(faults);
-        let frame = Frame::at(&self.noisy, &self.start, self.rank).unwrap();
-        assert!(process.is_deterministic_at(&self.start, &frame));
+        let found = regime_near(&self.noisy, &self.start, self.rank, faults.masks).unwrap();
+        assert!(!found.is_stochastic());
         let points = run_flow(&process, &self.start, times, 1e-11, |_| step_size).unwrap();
         assert_eq!(points.len(), times.len());
         points

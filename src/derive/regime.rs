@@ -52,6 +52,8 @@ pub struct PointEvidence {
     pub regularizer: f64,
     /// |G C^{1/2}| against λ_max(1 + |w|).
     pub noise: f64,
+    /// |P G C^{1/2}| against the same: the Brownian part of a degenerate limit.
+    pub brownian: f64,
 }
 
 /// What was found over a set of points.
@@ -76,19 +78,27 @@ pub fn evidence_at<M: Model>(
 ) -> PointEvidence {
     let scale = frame.largest_eigenvalue() * (1.0 + w.norm());
     let reg = regularizer_gradient(noisy, w, masks);
+    let columns = diffusion_columns(noisy, w, masks);
     PointEvidence {
         regularizer: frame.tangent_part(&reg.gradient).norm() / reg.scale.max(1e-6 * scale),
-        noise: diffusion_columns(noisy, w, masks).norm() / scale,
+        noise: columns.norm() / scale,
+        brownian: (&columns - &frame.normal * frame.normal.tr_mul(&columns)).norm() / scale,
     }
 }
 
 impl RegimeEvidence {
+    /// Whether the limit has a Brownian part: a degenerate noise with a tangential part somewhere among the points.
+    pub fn is_stochastic(&self) -> bool {
+        self.regime == Regime::Degenerate && self.largest.brownian > self.tolerance
+    }
+
     /// The regime that follows from the evidence at several points.
     pub fn over(points: &[PointEvidence]) -> Self {
         let most = |f: fn(&PointEvidence) -> f64| points.iter().map(f).fold(0.0, f64::max);
         let largest = PointEvidence {
             regularizer: most(|p| p.regularizer),
             noise: most(|p| p.noise),
+            brownian: most(|p| p.brownian),
         };
         let regime = if largest.regularizer > REGIME_TOLERANCE {
             Regime::NonDegenerate

@@ -107,11 +107,4 @@ impl<M: Model> LimitProcess<'_, M> {
         let frame = Frame::at(self.noisy, w, self.rank)?;
         Ok(self.coefficients(w, &frame, step_size).drift)
     }
-
-    /// Whether the Brownian part vanishes at w: |B| against |G C^{1/2}|, with the tolerance of the regime.
-    pub fn is_deterministic_at(&self, w: &DVector<f64>, frame: &Frame) -> bool {
-        let columns = diffusion_columns(self.noisy, w, self.faults.masks).norm();
-        let moving = self.coefficients(w, frame, 0.0).diffusion.norm();
-        moving <= crate::derive::REGIME_TOLERANCE * columns.max(frame.largest_eigenvalue())
-    }
 }

@@ -44,8 +44,6 @@ pub struct Prediction {
     pub regularizer: f64,
     /// Drift and diffusion of the limit at Φ(w₀).
     pub coefficients: Coefficients,
-    /// Whether the limit has no Brownian part there.
-    pub deterministic: bool,
     /// Whether ∇L̂ is affine in η; if not, the degenerate limit needs σ² ≪ α.
     pub affine_in_noise: bool,
     /// One for each level of the study.
@@ -56,6 +54,11 @@ impl Prediction {
     /// The regime.
     pub fn regime(&self) -> Regime {
         self.evidence.regime
+    }
+
+    /// Whether the limit has no Brownian part.
+    pub fn is_deterministic(&self) -> bool {
+        !self.evidence.is_stochastic()
     }
 
     /// 2/λ_max at the landing point.
@@ -115,7 +118,6 @@ pub fn predict(study: &Study) -> Result<Prediction, GeometryError> {
             drift: DVector::zeros(landing.len()),
             diffusion: nalgebra::DMatrix::zeros(landing.len(), noisy.noise_dimension()),
         },
-        deterministic: true,
         affine_in_noise: is_affine_in_noise(noisy, &landing),
         levels: Vec::new(),
         landing,
@@ -123,7 +125,6 @@ pub fn predict(study: &Study) -> Result<Prediction, GeometryError> {
     };
     let process = prediction.process(study);
     prediction.coefficients = process.coefficients(&prediction.landing, &prediction.frame, 0.0);
-    prediction.deterministic = process.is_deterministic_at(&prediction.landing, &prediction.frame);
     for level in &study.levels {
         let clock = prediction.level_clock(study, level);
         let iterations = clock.iterations(study.horizon());

@@ -196,7 +196,7 @@ pub fn prediction_text(study: &Study, prediction: &Prediction) -> String {
         "drift of W     {}",
         point(&prediction.coefficients.drift)
     );
-    let brownian = if prediction.deterministic {
+    let brownian = if prediction.is_deterministic() {
         "none: the limit is deterministic".to_owned()
     } else {
         format!(

@@ -79,11 +79,11 @@ pub fn run_limits(
         .as_ref()
         .map(|kind| *kind.get_ref())
     {
-        Some(IntegratorKind::RungeKutta) if !prediction.deterministic => {
+        Some(IntegratorKind::RungeKutta) if !prediction.is_deterministic() => {
             return Err(LimitError::NotDeterministic);
         }
         Some(kind) => kind == IntegratorKind::EulerMaruyama,
-        None => !prediction.deterministic,
+        None => !prediction.is_deterministic(),
     };
     let ladder: Vec<_> = levels
         .iter()

@@ -102,6 +102,8 @@ pub struct Verdict {
     pub regime: Regime,
     /// In one sentence.
     pub sentence: String,
+    /// The probability with which a true theory is rejected, at most: 2·level, shared among all checks.
+    pub false_alarm_rate: f64,
     /// Faults that were planted in the limit on purpose; empty for a study of the theory itself.
     pub planted_faults: Vec<String>,
     /// All checks.
@@ -253,6 +255,7 @@ pub fn verify(
         verdict,
         regime: prediction.regime(),
         sentence: sentence(verdict, &evidence, &checks),
+        false_alarm_rate: 2.0 * study.spec.margins.level,
         planted_faults: planted_faults(study),
         checks,
     }
