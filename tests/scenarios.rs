@@ -190,6 +190,26 @@ fn toml_files(folder: &str) -> BTreeSet<String> {
 }
 
 #[test]
+fn the_transcript_in_the_readme_is_what_the_program_prints() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_singlim"));
+    command
+        .current_dir(root())
+        .args(["verify", "scenarios/product-label-noise.toml", "--out"]);
+    let output = command.arg(home.path().join("run")).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    // The last line tells the speed of the machine and the folder.
+    let lines: Vec<_> = printed.trim_end().lines().collect();
+    for line in &lines[..lines.len() - 1] {
+        assert!(
+            readme.contains(line.trim_end()),
+            "the README lacks the line\n{line}"
+        );
+    }
+}
+
+#[test]
 fn no_scenario_is_left_out() {
     let listed = |names: &[&str]| {
         names

@@ -77,11 +77,14 @@ impl Machine {
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             threads: rayon::current_num_threads(),
-            instruction_set: format!("{:?}", pulp::Arch::new())
-                .split(['(', ' '])
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            instruction_set: match pulp::Arch::new() {
+                #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+                pulp::Arch::V4(_) => "AVX-512",
+                #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+                pulp::Arch::V3(_) => "AVX2",
+                _ => "baseline",
+            }
+            .into(),
         }
     }
 }
@@ -181,6 +184,7 @@ impl RunFolder {
         self.file("diverged.csv", |out| diverged(out, record))?;
         if let Some(verdict) = record.verdict {
             self.file("checks.csv", |out| checks(out, verdict))?;
+            self.file("errors.csv", |out| errors(out, verdict))?;
             self.file("verdict.json", |out| json(out, verdict))?;
         }
         self.file("manifest.json", |out| json(out, manifest))
@@ -405,6 +409,33 @@ fn diverged(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
                 divergence.iteration.to_string(),
             ])?;
         }
+    }
+    csv.flush()
+}
+
+fn errors(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record([
+        "observable",
+        "level",
+        "step_size",
+        "sigma",
+        "slow_time",
+        "error",
+        "std_error",
+        "above_floor",
+    ])?;
+    for rung in &verdict.errors {
+        csv.write_record([
+            rung.observable.clone(),
+            rung.level.to_string(),
+            number(rung.step_size),
+            number(rung.sigma),
+            number(rung.slow_time),
+            number(rung.error),
+            number(rung.std_error),
+            rung.above_floor.to_string(),
+        ])?;
     }
     csv.flush()
 }

@@ -1,9 +1,10 @@
 //! Means: signed errors along the ladder, extrapolated to α → 0, equivalent to the limit; and the order of the errors.
 
-use super::{Check, Displacement, Evidence, NOISE_FLOOR, RESAMPLES, TAIL_RESAMPLES};
+use super::{Check, Displacement, Evidence, NOISE_FLOOR, RESAMPLES, RungError, TAIL_RESAMPLES};
 use crate::derive::Regime;
 use crate::statistics::{
-    Equivalence, Interval, Outcome, StatisticsError, classify, power_law, weighted_least_squares,
+    Equivalence, Interval, Outcome, PowerLaw, StatisticsError, classify, power_law,
+    weighted_least_squares,
 };
 
 /// Standard errors are taken to be at least this share of the scale: rounding, and the tolerance of the limit.
@@ -50,7 +51,8 @@ fn regressor_exponents(evidence: &Evidence) -> Vec<f64> {
 
 /// The errors of one observable at one record time, rung by rung.
 struct Errors {
-    slow_time: f64,
+    /// Of each rung; they differ by the rounding to whole iterations.
+    slow_times: Vec<f64>,
     step_sizes: Vec<f64>,
     errors: Vec<f64>,
     std_errors: Vec<f64>,
@@ -65,7 +67,7 @@ impl Errors {
     fn at(evidence: &Evidence, observable: usize, record: usize, scale: f64) -> Self {
         let shared = evidence.limits.len() == 1;
         let mut errors = Errors {
-            slow_time: 0.0,
+            slow_times: Vec::new(),
             step_sizes: Vec::new(),
             errors: Vec::new(),
             std_errors: Vec::new(),
@@ -83,7 +85,7 @@ impl Errors {
             let own = if shared { 0.0 } else { there.std_error() };
             let dof = here.count.saturating_sub(1).max(1) as f64;
             errors.degrees_of_freedom = errors.degrees_of_freedom.min(dof);
-            errors.slow_time = run.slow_times[at];
+            errors.slow_times.push(run.slow_times[at]);
             errors.step_sizes.push(run.level.step_size);
             errors.errors.push(here.mean - there.mean);
             errors
@@ -126,6 +128,10 @@ impl Errors {
         ))
     }
 
+    fn last_slow_time(&self) -> f64 {
+        self.slow_times[self.slow_times.len() - 1]
+    }
+
     fn under_floor(&self) -> Vec<String> {
         let rungs = self
             .step_sizes
@@ -135,6 +141,47 @@ impl Errors {
             .filter(|(_, (e, se))| e.abs() < NOISE_FLOOR * *se)
             .map(|(a, _)| format!("{a}"))
             .collect()
+    }
+
+    fn rows(&self, evidence: &Evidence, observable: &str) -> Vec<RungError> {
+        (0..self.errors.len())
+            .map(|i| RungError {
+                observable: observable.to_owned(),
+                level: evidence.ladder[i].level.number,
+                step_size: self.step_sizes[i],
+                sigma: evidence.ladder[i].level.sigma,
+                slow_time: self.slow_times[i],
+                error: self.errors[i],
+                std_error: self.std_errors[i].hypot(self.common),
+                above_floor: self.errors[i].abs()
+                    >= NOISE_FLOOR * self.std_errors[i].hypot(self.common),
+            })
+            .collect()
+    }
+
+    /// c·α^p with an interval for p.
+    fn order(
+        &self,
+        evidence: &Evidence,
+        level: f64,
+        resamples: usize,
+    ) -> Result<PowerLaw, StatisticsError> {
+        // The limit's own error is common to all rungs; it counts against each here.
+        let std_errors: Vec<_> = self
+            .std_errors
+            .iter()
+            .map(|se| se.hypot(self.common))
+            .collect();
+        let seed = evidence.study.spec.seed;
+        power_law(
+            &self.step_sizes,
+            &self.errors,
+            &std_errors,
+            NOISE_FLOOR,
+            level,
+            resamples,
+            seed,
+        )
     }
 
     /// How far the errors stand out of their noise: where an order is best measured.
@@ -147,7 +194,7 @@ impl Errors {
     }
 }
 
-pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
+pub(super) fn checks(evidence: &Evidence, rung_errors: &mut Vec<RungError>) -> Vec<Check> {
     let exponents = regressor_exponents(evidence);
     let records = evidence
         .ladder
@@ -166,6 +213,7 @@ pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
         let mut clearest: Option<Errors> = None;
         for record in 0..records {
             let errors = Errors::at(evidence, observable, record, displacement.scale);
+            rung_errors.extend(errors.rows(evidence, name));
             checks.push(mean_check(evidence, &errors, &exponents, margin, displacement).on(name));
             if clearest
                 .as_ref()
@@ -235,6 +283,13 @@ fn mean_check(
         0 => String::new(),
         _ => format!("; noise floor at α = {}", floor.join(", ")),
     };
+    let order = match errors.order(evidence, evidence.margins().level, RESAMPLES) {
+        Ok(law) => format!(
+            "{:+.3e}·α^p with p = {:.2} [{:.2}, {:.2}]",
+            law.coefficient, law.exponent, law.exponent_interval.lower, law.exponent_interval.upper
+        ),
+        Err(_) => "c·α^p can't be told".into(),
+    };
     let still = if displacement.moves {
         ""
     } else {
@@ -244,8 +299,8 @@ fn mean_check(
         "mean",
         outcome,
         format!(
-            "slow time {:.4}: error at α → 0; fit {fit}; {}{floor}{still}; displacement {:.4}",
-            errors.slow_time,
+            "slow time {:.4}: error at α → 0; fit {fit}; {order}; {}{floor}{still}; displacement {:.4}",
+            errors.last_slow_time(),
             rungs.join(", "),
             displacement.scale
         ),
@@ -256,33 +311,15 @@ fn mean_check(
 }
 
 fn order_check(evidence: &Evidence, errors: &Errors, expected: f64) -> Check {
-    let level = evidence.margins().level;
     let margin = evidence.margins().order;
-    let seed = evidence.study.spec.seed;
-    // The limit's own error is common to all rungs; it counts against each here.
-    let std_errors: Vec<_> = errors
-        .std_errors
-        .iter()
-        .map(|se| se.hypot(errors.common))
-        .collect();
-    let fit = |level, resamples| {
-        let (sizes, signed) = (&errors.step_sizes, &errors.errors);
-        power_law(
-            sizes,
-            signed,
-            &std_errors,
-            NOISE_FLOOR,
-            level,
-            resamples,
-            seed,
-        )
-    };
-    match fit(level, RESAMPLES) {
+    match errors.order(evidence, evidence.margins().level, RESAMPLES) {
         Err(error) => Check::impossible("order", &error),
         Ok(law) => {
             let interval: Interval = law.exponent_interval;
             let strict = |level: f64| {
-                let interval = fit(level, TAIL_RESAMPLES)?.exponent_interval;
+                let interval = errors
+                    .order(evidence, level, TAIL_RESAMPLES)?
+                    .exponent_interval;
                 Ok(classify(interval, expected, margin))
             };
             Check::of(
@@ -290,7 +327,7 @@ fn order_check(evidence: &Evidence, errors: &Errors, expected: f64) -> Check {
                 evidence.confirmed(classify(interval, expected, margin), strict),
                 format!(
                     "slow time {:.4}: error {:.3e}·α^{:.2}, {} of {} rungs above the noise floor",
-                    errors.slow_time,
+                    errors.last_slow_time(),
                     law.coefficient,
                     law.exponent,
                     law.above_floor.iter().filter(|&&above| above).count(),

@@ -108,6 +108,30 @@ pub struct Verdict {
     pub planted_faults: Vec<String>,
     /// All checks.
     pub checks: Vec<Check>,
+    /// The signed errors of the means that the checks rest on; in `errors.csv` rather than `verdict.json`.
+    #[serde(skip)]
+    pub errors: Vec<RungError>,
+}
+
+/// The signed error of the mean of one observable at one record time on one rung of the ladder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RungError {
+    /// The observable.
+    pub observable: String,
+    /// Number of the rung.
+    pub level: u32,
+    /// α.
+    pub step_size: f64,
+    /// σ.
+    pub sigma: f64,
+    /// Slow time.
+    pub slow_time: f64,
+    /// Mean of the iterates less mean of the limit.
+    pub error: f64,
+    /// Its standard error.
+    pub std_error: f64,
+    /// Whether it stands out of its noise by [`NOISE_FLOOR`] standard errors.
+    pub above_floor: bool,
 }
 
 /// Everything a check looks at.
@@ -238,10 +262,11 @@ pub fn verify(
         limits,
     };
     let mut checks = conduct::checks(&evidence);
+    let mut errors = Vec::new();
     if prediction.regime() == Regime::Trivial {
         checks.extend(standstill::checks(&evidence));
     } else {
-        checks.extend(mean::checks(&evidence));
+        checks.extend(mean::checks(&evidence, &mut errors));
         if evidence.is_deterministic() {
             checks.extend(spread::checks(&evidence));
         } else {
@@ -258,6 +283,7 @@ pub fn verify(
         false_alarm_rate: 2.0 * study.spec.margins.level,
         planted_faults: planted_faults(study),
         checks,
+        errors,
     }
 }
 

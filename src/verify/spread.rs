@@ -81,7 +81,11 @@ fn check(evidence: &Evidence, observable: usize) -> Option<Check> {
     };
     Some(
         Check::of(
-            "spread",
+            if two_sided {
+                "spread"
+            } else {
+                "spread (or faster)"
+            },
             outcome,
             format!(
                 "standard deviation at the horizon ∝ ({law})^p, p = 1 predicted{sides}; {}",
