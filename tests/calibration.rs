@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 use singlim::predict::predict;
 use singlim::scenario::{Study, parse};
-use singlim::simulate::{Silent, run_levels, run_limits};
+use singlim::simulate::{Silent, plan_levels, run_levels, run_limits};
 use singlim::statistics::Outcome;
 use singlim::verify::verify;
 use statrs::distribution::{Binomial, DiscreteCDF};
@@ -20,11 +20,12 @@ fn outcomes(scenario: &str, set: &[&str], runs: u64) -> Vec<Outcome> {
         .map(|seed| {
             let mut overrides: Vec<_> = set.iter().map(|s| (*s).to_owned()).collect();
             overrides.push(format!("seed={}", 1000 + seed));
-            let spec = parse(scenario, &text, &overrides).unwrap();
-            let study = Study::resolve(spec, scenario, "").unwrap();
+            let (spec, source) = parse(scenario, &text, &overrides).unwrap();
+            let study = Study::resolve(spec, source).unwrap();
             let prediction = predict(&study).unwrap();
-            let levels = run_levels(&study, &prediction, &Silent);
-            let limits = run_limits(&study, &prediction, &levels, &Silent).unwrap();
+            let planned = plan_levels(&study, &prediction);
+            let limits = run_limits(&study, &prediction, &planned, &Silent).unwrap();
+            let levels = run_levels(&study, &prediction, planned, &Silent);
             verify(&study, &prediction, &levels, &limits).verdict
         })
         .collect()

@@ -15,7 +15,7 @@ use singlim::report::{
     Manifest, RunFolder, RunRecord, checks_table, prediction_text, verdict_line,
 };
 use singlim::scenario::{Study, load, template};
-use singlim::simulate::{Monitor, Silent, run_levels, run_limits};
+use singlim::simulate::{LevelRun, Monitor, Silent, plan_levels, run_levels, run_limits};
 use singlim::statistics::Outcome;
 use singlim::verify::verify;
 
@@ -74,7 +74,7 @@ struct Scenario {
     #[arg(long)]
     seed: Option<u64>,
     /// Threads to use; all cores by default. The results do not depend on it
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Print nothing but errors
     #[arg(long, short)]
@@ -117,14 +117,14 @@ fn run(command: Command) -> Fallible<ExitCode> {
             let (study, _) = scenario.study()?;
             let prediction = predict(&study)?;
             if !scenario.quiet {
-                show(&prediction_text(&study, &prediction));
+                show(&prediction_text(&study, &prediction))?;
             }
         }
         Command::Check(scenario) => {
             let (study, _) = scenario.study()?;
             predict(&study)?;
             if !scenario.quiet {
-                show(&format!("{}: valid\n", scenario.scenario.display()));
+                show(&format!("{}: valid\n", scenario.scenario.display()))?;
             }
         }
         Command::New {
@@ -135,11 +135,11 @@ fn run(command: Command) -> Fallible<ExitCode> {
         } => {
             let text = template(&model, &noise)?;
             match out {
-                None => show(&text),
+                None => show(&text)?,
                 Some(path) => write_new(&path, &text, force)?,
             }
         }
-        Command::List => show(&list::text()),
+        Command::List => show(&list::text())?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -152,34 +152,38 @@ fn write_new(path: &Path, text: &str, force: bool) -> Fallible<()> {
         .create(force)
         .truncate(force);
     let mut file = options.open(path).map_err(|error| {
-        format!(
-            "can't write {}: {error}; --force overwrites an existing file",
-            path.display()
-        )
+        let help = match error.kind() {
+            std::io::ErrorKind::AlreadyExists => "; --force overwrites it",
+            _ => "",
+        };
+        format!("can't write {}: {error}{help}", path.display())
     })?;
     file.write_all(text.as_bytes())?;
     Ok(())
 }
 
 /// Prints, and takes a reader that has gone away (`| head`) for the end of the output.
-fn show(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+fn show(text: &str) -> Fallible<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("can't print: {error}").into())
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Scenario {
+    /// The study, and the text of its file.
     fn study(&self) -> Fallible<(Study, String)> {
         if let Some(threads) = self.threads {
-            rayon::ThreadPoolBuilder::new()
-                .num_threads(usize::from(threads))
-                .build_global()?;
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
+            pool.build_global()
+                .map_err(|error| format!("can't start {threads} threads: {error}"))?;
         }
-        let mut set = self.set.clone();
-        set.extend(self.seed.map(|seed| format!("seed={seed}")));
-        let (spec, text) = load(&self.scenario, &set)?;
-        // After --set the lines of the file no longer hold the values in question.
-        let shown = if set.is_empty() { text.as_str() } else { "" };
-        let study = Study::resolve(spec, &self.scenario.display().to_string(), shown)?;
-        Ok((study, text))
+        let (mut spec, source, text) = load(&self.scenario, &self.set)?;
+        spec.seed = self.seed.unwrap_or(spec.seed);
+        Ok((Study::resolve(spec, source)?, text))
     }
 
     fn name(&self) -> String {
@@ -198,71 +202,80 @@ impl Scenario {
 }
 
 fn run_study(command: &str, run: &Run) -> Fallible<ExitCode> {
-    let begin = Instant::now();
     let (study, text) = run.scenario.study()?;
     let prediction = predict(&study)?;
     let folder = match &run.out {
         Some(path) => RunFolder::claim(path, run.force)?,
         None => RunFolder::claim_next(&run.scenario.name())?,
     };
+    let done = simulate_and_write(command, run, &study, &prediction, &folder, &text);
+    if done.is_err() {
+        folder.abandon();
+    }
+    done
+}
+
+fn simulate_and_write(
+    command: &str,
+    run: &Run,
+    study: &Study,
+    prediction: &Prediction,
+    folder: &RunFolder,
+    text: &str,
+) -> Fallible<ExitCode> {
+    let begin = Instant::now();
     let mut manifest = Manifest::begin(command, &study.spec);
     let quiet = run.scenario.quiet;
     if !quiet {
-        show(&format!("{}\n", headline(&study, &prediction)));
+        show(&format!("{}\n", headline(study, prediction)))?;
     }
     let monitor = run.scenario.monitor();
-    let levels = if command == "limit" {
-        // The record times are those of the iterates; no step is simulated.
-        singlim::simulate::plan_levels(&study, &prediction)
-    } else {
-        run_levels(&study, &prediction, &*monitor)
+    // The limit first: it is the shorter part, and the one that can fail.
+    let planned = plan_levels(study, prediction);
+    let limits = match command {
+        "descend" => Vec::new(),
+        _ => run_limits(study, prediction, &planned, &*monitor)?,
     };
-    if command != "limit" {
-        manifest.path_steps = levels
-            .iter()
-            .map(|run| run.iterations[run.iterations.len() - 1] * run.level.paths as u64)
-            .sum();
-        manifest.path_steps_per_second =
-            Some(manifest.path_steps as f64 / begin.elapsed().as_secs_f64());
-    }
-    let limits = if command == "descend" {
-        Vec::new()
-    } else {
-        run_limits(&study, &prediction, &levels, &*monitor)?
+    let levels = match command {
+        "limit" => Vec::new(),
+        _ => {
+            let begin = Instant::now();
+            let levels = run_levels(study, prediction, planned, &*monitor);
+            manifest.path_steps = levels.iter().map(LevelRun::path_steps).sum();
+            let rate = manifest.path_steps as f64 / begin.elapsed().as_secs_f64();
+            manifest.path_steps_per_second = Some(rate);
+            levels
+        }
     };
-    let verdict = (command == "verify").then(|| verify(&study, &prediction, &levels, &limits));
+    let verdict = (command == "verify").then(|| verify(study, prediction, &levels, &limits));
     manifest.ended = jiff::Timestamp::now().to_string();
     manifest.wall_seconds = begin.elapsed().as_secs_f64();
     manifest.cpu_seconds = cpu_seconds();
     let record = RunRecord {
-        study: &study,
-        scenario_text: &text,
-        levels: if command == "limit" { &[] } else { &levels },
+        study,
+        scenario_text: text,
+        levels: &levels,
         limits: &limits,
         verdict: verdict.as_ref(),
     };
     folder.write(&record, &manifest)?;
+    let place = folder.path().display();
+    let seconds = manifest.wall_seconds;
     let Some(verdict) = verdict else {
         if !quiet {
-            show(&format!(
-                "wrote {} in {:.1} s\n",
-                folder.path().display(),
-                manifest.wall_seconds
-            ));
+            show(&format!("wrote {place} in {seconds:.1} s\n"))?;
         }
         return Ok(ExitCode::SUCCESS);
     };
     if !quiet {
         let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let steps = manifest.path_steps as f64;
         let rate = manifest.path_steps_per_second.unwrap_or(0.0);
         show(&format!(
-            "{}\n\n{}\n{:.2e} path-steps ({rate:.1e}/s), {:.1} s, run folder {}\n",
+            "{}\n\n{}\n{steps:.2e} path-steps ({rate:.1e}/s), {seconds:.1} s, run folder {place}\n",
             checks_table(&verdict, None, colours),
             verdict_line(&verdict),
-            manifest.path_steps as f64,
-            manifest.wall_seconds,
-            folder.path().display()
-        ));
+        ))?;
     }
     Ok(ExitCode::from(match verdict.verdict {
         Outcome::Pass => 0,

@@ -78,18 +78,4 @@ pub enum GeometryError {
         /// Where.
         w: Vec<f64>,
     },
-    /// α λ_max ≥ 2.
-    #[error(
-        "step size {step_size} is unstable: α·λ_max = {product:.3} ≥ 2 at w = {w:?}; the largest stable step size there is {largest:.4}"
-    )]
-    Unstable {
-        /// α.
-        step_size: f64,
-        /// α λ_max.
-        product: f64,
-        /// 2/λ_max.
-        largest: f64,
-        /// Where.
-        w: Vec<f64>,
-    },
 }

@@ -76,11 +76,17 @@ pub fn evidence_at<M: Model>(
     frame: &Frame,
     masks: Masks,
 ) -> PointEvidence {
-    let scale = frame.largest_eigenvalue() * (1.0 + w.norm());
+    // In units of the largest source, so that a small σ does not make a regime trivial.
+    let unit = noisy
+        .sources()
+        .iter()
+        .map(|source| source.scale)
+        .fold(0.0, f64::max);
+    let scale = unit * frame.largest_eigenvalue() * (1.0 + w.norm());
     let reg = regularizer_gradient(noisy, w, masks);
     let columns = diffusion_columns(noisy, w, masks);
     PointEvidence {
-        regularizer: frame.tangent_part(&reg.gradient).norm() / reg.scale.max(1e-6 * scale),
+        regularizer: frame.tangent_part(&reg.gradient).norm() / reg.scale.max(1e-6 * unit * scale),
         noise: columns.norm() / scale,
         brownian: (&columns - &frame.normal * frame.normal.tr_mul(&columns)).norm() / scale,
     }

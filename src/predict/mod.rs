@@ -1,6 +1,6 @@
 //! What theory says of a study before any iterate is simulated: landing point, regime, clock, iterations needed.
 
-use nalgebra::DVector;
+use nalgebra::{DMatrix, DVector};
 
 use crate::derive::{
     Frame, GeometryError, Regime, RegimeEvidence, descent_limit, flow_map, is_affine_in_noise,
@@ -8,7 +8,7 @@ use crate::derive::{
 };
 use crate::limit::{Coefficients, LimitProcess};
 use crate::models::AnyModel;
-use crate::scenario::{Clock, Level, LevelClock, Study};
+use crate::scenario::{Clock, IntegratorKind, Level, LevelClock, ScenarioError, Study};
 
 /// The prediction for one rung.
 #[derive(Clone, Debug)]
@@ -61,6 +61,19 @@ impl Prediction {
         !self.evidence.is_stochastic()
     }
 
+    /// The integrator of the limit: the scenario's, or the one that fits.
+    pub fn integrator(&self, study: &Study) -> IntegratorKind {
+        study
+            .spec
+            .limit
+            .integrator
+            .unwrap_or(if self.is_deterministic() {
+                IntegratorKind::RungeKutta
+            } else {
+                IntegratorKind::EulerMaruyama
+            })
+    }
+
     /// 2/λ_max at the landing point.
     pub fn largest_stable_step_size(&self) -> f64 {
         2.0 / self.frame.largest_eigenvalue()
@@ -82,29 +95,38 @@ impl Prediction {
     }
 }
 
+/// More iterations than this can't be counted exactly in floating point, nor waited for.
+const MOST_ITERATIONS: f64 = 1e15;
+const MOST_PATH_STEPS: f64 = 1e18;
+
 /// Derives the prediction; simulates nothing but the noise-free way to Γ.
 ///
 /// # Errors
-/// The start does not reach Γ, Γ is not a manifold there, or a step size of the ladder is unstable.
-pub fn predict(study: &Study) -> Result<Prediction, GeometryError> {
+/// The start does not reach Γ, Γ is not a manifold there, a step size of the ladder is unstable, the horizon is out of
+/// reach, or the integrator does not fit the limit. Errors point at the line of the scenario.
+pub fn predict(study: &Study) -> Result<Prediction, ScenarioError> {
+    let blame = |key: &'static str| {
+        move |error: GeometryError| study.source.error(key, error.to_string(), "")
+    };
     let noisy = &study.noisy;
     let start = DVector::from_column_slice(&study.start);
-    let landing = flow_map(noisy, &start)?;
-    let rank = rank_on_manifold(noisy, &landing)?;
-    let frame = Frame::at(noisy, &landing, rank)?;
+    let landing = flow_map(noisy, &start).map_err(blame("model.start"))?;
+    let rank = rank_on_manifold(noisy, &landing).map_err(blame("model.start"))?;
+    let frame = Frame::at(noisy, &landing, rank).map_err(blame("model.start"))?;
     for level in &study.levels {
         let product = level.step_size * frame.largest_eigenvalue();
         if product >= 2.0 {
-            return Err(GeometryError::Unstable {
-                step_size: level.step_size,
-                product,
-                largest: 2.0 / frame.largest_eigenvalue(),
-                w: landing.as_slice().to_vec(),
-            });
+            let largest = 2.0 / frame.largest_eigenvalue();
+            let message = format!(
+                "step size {} is unstable: α·λ_max = {product:.3} ≥ 2 where the start lands on Γ",
+                level.step_size
+            );
+            let help = format!("the largest stable step size there is {}", short(largest));
+            return Err(study.source.error("ladder.step_sizes", message, help));
         }
     }
     let masks = study.faults.masks;
-    let evidence = regime_near(noisy, &landing, rank, masks)?;
+    let evidence = regime_near(noisy, &landing, rank, masks).map_err(blame("model.start"))?;
     let of_regime = match evidence.regime {
         Regime::NonDegenerate => Clock::Fast,
         Regime::Degenerate | Regime::Trivial => Clock::Slow,
@@ -116,7 +138,7 @@ pub fn predict(study: &Study) -> Result<Prediction, GeometryError> {
         regularizer: regularizer_value(noisy, &landing, masks),
         coefficients: Coefficients {
             drift: DVector::zeros(landing.len()),
-            diffusion: nalgebra::DMatrix::zeros(landing.len(), noisy.noise_dimension()),
+            diffusion: DMatrix::zeros(landing.len(), noisy.noise_dimension()),
         },
         affine_in_noise: is_affine_in_noise(noisy, &landing),
         levels: Vec::new(),
@@ -125,17 +147,81 @@ pub fn predict(study: &Study) -> Result<Prediction, GeometryError> {
     };
     let process = prediction.process(study);
     prediction.coefficients = process.coefficients(&prediction.landing, &prediction.frame, 0.0);
+    integrator_fits(study, &prediction)?;
     for level in &study.levels {
-        let clock = prediction.level_clock(study, level);
-        let iterations = clock.iterations(study.horizon());
-        prediction.levels.push(LevelPrediction {
-            level: *level,
-            stability: level.step_size * prediction.frame.largest_eigenvalue(),
-            iterations,
-            slow_time: clock.slow_times(&[iterations])[0],
-            freezing_time: clock.freezing_time(),
-            landing: descent_limit(noisy, &start, level.step_size)?,
-        });
+        let predicted = predict_level(study, &prediction, level, &start)?;
+        prediction.levels.push(predicted);
     }
     Ok(prediction)
+}
+
+fn predict_level(
+    study: &Study,
+    prediction: &Prediction,
+    level: &Level,
+    start: &DVector<f64>,
+) -> Result<LevelPrediction, ScenarioError> {
+    let clock = prediction.level_clock(study, level);
+    let nominal = study.horizon() / clock.unit();
+    if nominal > MOST_ITERATIONS || nominal * level.paths as f64 > MOST_PATH_STEPS {
+        let message = format!(
+            "the horizon {} takes {nominal:.1e} iterations at step size {} with σ = {:.1e}",
+            study.horizon(),
+            level.step_size,
+            level.sigma
+        );
+        let help = "take a shorter horizon, larger step sizes or a larger σ";
+        return Err(study.source.error("ladder.horizon", message, help));
+    }
+    let landing = descent_limit(&study.noisy, start, level.step_size).map_err(|error| {
+        let message = format!(
+            "without noise, gradient descent with step size {} fails: {error}",
+            level.step_size
+        );
+        study.source.error(
+            "ladder.step_sizes",
+            message,
+            "take smaller step sizes or start closer to the manifold",
+        )
+    })?;
+    let iterations = clock.iterations(study.horizon());
+    Ok(LevelPrediction {
+        level: *level,
+        stability: level.step_size * prediction.frame.largest_eigenvalue(),
+        iterations,
+        slow_time: clock.slow_times(&[iterations])[0],
+        freezing_time: clock.freezing_time(),
+        landing,
+    })
+}
+
+fn integrator_fits(study: &Study, prediction: &Prediction) -> Result<(), ScenarioError> {
+    let limit = &study.spec.limit;
+    let euler = prediction.integrator(study) == IntegratorKind::EulerMaruyama;
+    if !euler && !prediction.is_deterministic() {
+        let message = "the limit has a Brownian part, which runge-kutta can't integrate";
+        let help = "set limit.integrator = \"euler-maruyama\" or leave it out";
+        return Err(study.source.error("limit.integrator", message, help));
+    }
+    for (key, given) in [
+        ("limit.time_step", limit.time_step.is_some()),
+        ("limit.paths", limit.paths.is_some()),
+    ] {
+        if given && !euler {
+            let message = format!(
+                "{key} is of the euler-maruyama integrator, but this limit is deterministic"
+            );
+            let help = "remove it, or set limit.integrator = \"euler-maruyama\"";
+            return Err(study.source.error(key, message, help));
+        }
+    }
+    Ok(())
+}
+
+fn short(x: f64) -> String {
+    if x >= 1e-3 {
+        format!("{x:.4}")
+    } else {
+        format!("{x:.3e}")
+    }
 }

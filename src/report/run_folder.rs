@@ -172,6 +172,13 @@ impl RunFolder {
     /// # Errors
     /// A file can't be written; the files of an earlier run that were not yet replaced are left as they were.
     pub fn write(&self, record: &RunRecord, manifest: &Manifest) -> Result<(), ReportError> {
+        // Of an earlier run nothing may stay beside the new files, the manifest least of all.
+        self.remove("manifest.json")?;
+        if record.verdict.is_none() {
+            for name in ["checks.csv", "errors.csv", "verdict.json"] {
+                self.remove(name)?;
+            }
+        }
         self.file("scenario.toml", |out| {
             out.write_all(record.scenario_text.as_bytes())
         })?;
@@ -188,6 +195,22 @@ impl RunFolder {
             self.file("verdict.json", |out| json(out, verdict))?;
         }
         self.file("manifest.json", |out| json(out, manifest))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), ReportError> {
+        let path = self.path.join(name);
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(ReportError::Write { path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the folder back if nothing was written into it.
+    pub fn abandon(&self) {
+        // Removes empty folders only.
+        let _ = std::fs::remove_dir(&self.path);
     }
 
     fn file(
@@ -269,9 +292,7 @@ fn summary(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
         "q95",
     ])?;
     let mut row = |head: [String; 6], name: &str, column: &[f64]| -> io::Result<()> {
-        let Ok(s) = summarize(column) else {
-            return Ok(());
-        };
+        let s = summarize(column).ok();
         let [process, level, step_size, sigma, iteration, slow_time] = head;
         csv.write_record([
             process,
@@ -281,13 +302,13 @@ fn summary(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
             iteration,
             slow_time,
             name.to_owned(),
-            s.count.to_string(),
-            number(s.mean),
-            maybe(s.std_error),
-            maybe(s.variance),
-            number(s.q05),
-            number(s.q50),
-            number(s.q95),
+            column.len().to_string(),
+            maybe(s.as_ref().map(|s| s.mean)),
+            maybe(s.as_ref().and_then(|s| s.std_error)),
+            maybe(s.as_ref().and_then(|s| s.variance)),
+            maybe(s.as_ref().map(|s| s.q05)),
+            maybe(s.as_ref().map(|s| s.q50)),
+            maybe(s.as_ref().map(|s| s.q95)),
         ])?;
         Ok(())
     };
@@ -302,8 +323,9 @@ fn summary(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
                     run.iterations[at].to_string(),
                     number(run.slow_times[at]),
                 ];
-                // An observable that was not taken at this record has no finite value and gets no row.
-                row(head, name, &run.samples.column(at, i))?;
+                if run.is_taken(at, i) {
+                    row(head, name, &run.samples.column(at, i))?;
+                }
             }
         }
     }

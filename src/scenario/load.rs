@@ -21,9 +21,9 @@ pub struct ScenarioError {
 }
 
 impl ScenarioError {
-    /// An error at a span of `text`; an empty span has no place.
-    pub fn at(file: &str, text: &str, span: Range<usize>, message: String, help: String) -> Self {
-        let place = (!span.is_empty() && span.end <= text.len()).then(|| {
+    fn at(source: &Source, span: Option<Range<usize>>, message: String, help: String) -> Self {
+        let text = source.text.as_str();
+        let place = span.filter(|span| span.start <= text.len()).map(|span| {
             let before = &text[..span.start];
             let begin = before.rfind('\n').map_or(0, |i| i + 1);
             let line = text[begin..].lines().next().unwrap_or_default();
@@ -34,11 +34,48 @@ impl ScenarioError {
             )
         });
         Self {
-            file: file.to_owned(),
+            file: source.file.clone(),
             place,
             message,
             help,
         }
+    }
+}
+
+/// Where a scenario came from: what its errors point at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Name of the file, with a note if fields were overridden.
+    pub file: String,
+    /// The text that was parsed, overrides put in.
+    pub text: String,
+}
+
+impl Source {
+    /// An error at the value of a dotted key such as `noise.0.scale`, or at the section that lacks it.
+    pub fn error(
+        &self,
+        key: &str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> ScenarioError {
+        ScenarioError::at(self, self.span(key), message.into(), help.into())
+    }
+
+    fn span(&self, key: &str) -> Option<Range<usize>> {
+        let document = toml_edit::Document::parse(self.text.as_str()).ok()?;
+        let mut item = document.as_item();
+        let mut span = None;
+        for part in key.split('.') {
+            let found = match part.parse::<usize>() {
+                Ok(index) => item.get(index),
+                Err(_) => item.get(part),
+            };
+            let Some(next) = found else { break };
+            item = next;
+            span = item.span().or(span);
+        }
+        span
     }
 }
 
@@ -69,11 +106,14 @@ impl std::error::Error for ScenarioError {}
 
 /// Reads and parses a scenario file; `overrides` are `key=value` with dotted keys, the value in TOML.
 ///
-/// Returns the spec and the text as given in the file.
+/// Returns the spec, where it came from, and the text as it stands in the file.
 ///
 /// # Errors
 /// The file can't be read, is not TOML, has an unknown key or a value of a wrong type.
-pub fn load(path: &Path, overrides: &[String]) -> Result<(ScenarioSpec, String), ScenarioError> {
+pub fn load(
+    path: &Path,
+    overrides: &[String],
+) -> Result<(ScenarioSpec, Source, String), ScenarioError> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| ScenarioError {
         file: file.clone(),
@@ -83,23 +123,31 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<(ScenarioSpec, String),
             "the shipped ones are in scenarios/; `singlim new MODEL NOISE` writes one to start from"
                 .into(),
     })?;
-    Ok((parse(&file, &text, overrides)?, text))
+    let (spec, source) = parse(&file, &text, overrides)?;
+    Ok((spec, source, text))
 }
 
 /// Parses the text of a scenario, as [`load`].
 ///
 /// # Errors
 /// As [`load`], for the text.
-pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<ScenarioSpec, ScenarioError> {
-    let spec = deserialize(file, text)?;
+pub fn parse(
+    file: &str,
+    text: &str,
+    overrides: &[String],
+) -> Result<(ScenarioSpec, Source), ScenarioError> {
+    let as_given = Source {
+        file: file.into(),
+        text: text.into(),
+    };
+    let spec = deserialize(&as_given)?;
     if overrides.is_empty() {
-        return Ok(spec);
+        return Ok((spec, as_given));
     }
     let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
         ScenarioError::at(
-            file,
-            text,
-            error.span().unwrap_or(0..0),
+            &as_given,
+            error.span(),
             error.message().into(),
             String::new(),
         )
@@ -109,16 +157,20 @@ pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<ScenarioSpe
             file: format!("--set {setting}"),
             place: None,
             message,
-            help: "write --set ladder.paths=1000 or --set noise.0.law='\"uniform\"'".into(),
+            help: "write --set ladder.paths=1000 or --set noise.0.law=uniform".into(),
         })?;
     }
-    deserialize(&format!("{file} (after --set)"), &document.to_string())
+    let overridden = Source {
+        file: format!("{file} (after --set)"),
+        text: document.to_string(),
+    };
+    Ok((deserialize(&overridden)?, overridden))
 }
 
-fn deserialize(file: &str, text: &str) -> Result<ScenarioSpec, ScenarioError> {
-    toml::from_str(text).map_err(|error| {
+fn deserialize(source: &Source) -> Result<ScenarioSpec, ScenarioError> {
+    toml::from_str(&source.text).map_err(|error| {
         let (message, help) = explain(error.message());
-        ScenarioError::at(file, text, error.span().unwrap_or(0..0), message, help)
+        ScenarioError::at(source, error.span(), message, help)
     })
 }
 
@@ -127,7 +179,12 @@ fn explain(message: &str) -> (String, String) {
     let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let (Some((&wrong, expected)), true) = (names.split_first(), message.starts_with("unknown"))
     else {
-        return (message.to_owned(), String::new());
+        let help = if message.contains("expected a sequence") && message.contains("map") {
+            "a list of sections has two brackets: [[noise]]"
+        } else {
+            ""
+        };
+        return (message.to_owned(), help.to_owned());
     };
     let what = if message.starts_with("unknown field") {
         "key"
@@ -161,6 +218,9 @@ fn apply(document: &mut DocumentMut, setting: &str) -> Result<(), String> {
         .parse()
         .or_else(|_| format!("{raw:?}").parse())
         .map_err(|_| format!("can't read the value {raw}"))?;
+    if key.split('.').any(|part| part.trim().is_empty()) {
+        return Err("expected key=value with a dotted key".into());
+    }
     let (path, last) = key.trim().rsplit_once('.').unwrap_or(("", key.trim()));
     let mut table: &mut dyn TableLike = document.as_table_mut();
     let mut parts = path.split('.').filter(|part| !part.is_empty()).peekable();
@@ -223,12 +283,12 @@ mod tests {
             "limit.drift_scale=1.2",
             "title=hello there",
         ];
-        let spec = parse("x.toml", TEXT, &set.map(String::from)).unwrap();
+        let (spec, _) = parse("x.toml", TEXT, &set.map(String::from)).unwrap();
         assert!(matches!(
-            spec.ladder.paths.get_ref(),
+            spec.ladder.paths,
             super::super::PathsSpec::Same(7)
         ));
-        assert_eq!(*spec.noise[0].law.get_ref(), crate::random::Law::Uniform);
+        assert_eq!(spec.noise[0].law, crate::random::Law::Uniform);
         assert_eq!(spec.limit.drift_scale, 1.2);
         assert_eq!(spec.title, "hello there");
     }

@@ -1,13 +1,15 @@
-//! What the user asks for: the TOML file as typed (`spec`, `load`) and the study it resolves to (`study`).
+//! What the user asks for: the TOML file as typed (`spec`, `load`) and the study that it resolves to (`resolve`,
+//! `study`).
 
 mod load;
 mod observable;
+mod resolve;
 mod schedule;
 mod spec;
 mod study;
 mod template;
 
-pub use load::{ScenarioError, load, parse};
+pub use load::{ScenarioError, Source, load, parse};
 pub use observable::{GENERIC_OBSERVABLES, Observable};
 pub use schedule::{Clock, LevelClock, Schedule};
 pub use spec::*;

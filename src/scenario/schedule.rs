@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Terms of a schedule's sum that are added one by one before its tail is summed as an integral.
+const SUMMED_DIRECTLY: u64 = 2000;
+/// Knots of the step size as a function of slow time.
+const KNOTS: u64 = 2000;
+
 /// Which slow time is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -115,58 +120,144 @@ impl<'a> LevelClock<'a> {
         }
     }
 
-    /// The slow time Σ_{j<k} α_j^power σ² after each of `iterations` (increasing).
+    /// Slow time of one step at constant step size.
+    pub fn unit(&self) -> f64 {
+        self.unit
+    }
+
+    /// The slow time Σ_{j<k} α_j^power σ² after each of `iterations`.
     pub fn slow_times(&self, iterations: &[u64]) -> Vec<f64> {
-        if *self.schedule == Schedule::Constant {
-            return iterations.iter().map(|&k| k as f64 * self.unit).collect();
-        }
-        let (mut j, mut sum) = (0, 0.0);
         iterations
             .iter()
-            .map(|&k| {
-                while j < k {
-                    sum += self.factor(j as f64).powi(self.power);
-                    j += 1;
-                }
-                sum * self.unit
-            })
+            .map(|&k| self.unit * self.sum_of_powers(k))
             .collect()
+    }
+
+    /// Σ_{j<k} f(j)^power, in a number of operations that does not grow with k.
+    fn sum_of_powers(&self, k: u64) -> f64 {
+        let direct = |range: std::ops::Range<u64>| -> f64 {
+            range.map(|j| self.factor(j as f64).powi(self.power)).sum()
+        };
+        match *self.schedule {
+            Schedule::Constant => k as f64,
+            Schedule::Piecewise(ref pieces) => {
+                let begins: Vec<u64> = pieces
+                    .iter()
+                    .map(|piece| self.first_step_from(piece[0]))
+                    .collect();
+                let ends = begins[1..].iter().copied().chain([u64::MAX]);
+                let steps = begins
+                    .iter()
+                    .zip(ends)
+                    .map(|(&begin, end)| end.min(k).saturating_sub(begin) as f64);
+                steps
+                    .zip(pieces)
+                    .map(|(steps, piece)| steps * piece[1].powi(self.power))
+                    .sum()
+            }
+            Schedule::Cosine { floor, horizon } => {
+                let falling = self.first_step_from(horizon).min(k);
+                let theta = std::f64::consts::PI * self.unit / horizon;
+                let (mean, swing) = (0.5 * (1.0 + floor), 0.5 * (1.0 - floor));
+                let n = falling as f64;
+                let one = sum_of_cosines(theta, falling);
+                let sum = match self.power {
+                    1 => mean * n + swing * one,
+                    _ => {
+                        let squares = 0.5 * (n + sum_of_cosines(2.0 * theta, falling));
+                        mean * mean * n + 2.0 * mean * swing * one + swing * swing * squares
+                    }
+                };
+                sum + (k - falling) as f64 * floor.powi(self.power)
+            }
+            Schedule::Polynomial { gamma, .. } | Schedule::PolynomialInSteps { gamma, .. } => {
+                if k <= SUMMED_DIRECTLY {
+                    return direct(0..k);
+                }
+                let power = gamma * f64::from(self.power);
+                direct(0..SUMMED_DIRECTLY)
+                    + polynomial_tail(self.decay_steps(), power, SUMMED_DIRECTLY as f64, k as f64)
+            }
+        }
+    }
+
+    /// The first step at or after slow time τ, as [`LevelClock::factor`] sees it.
+    fn first_step_from(&self, tau: f64) -> u64 {
+        (tau / self.unit - 1e-9).ceil().max(0.0) as u64
+    }
+
+    /// k₀ of a polynomial schedule.
+    fn decay_steps(&self) -> f64 {
+        match *self.schedule {
+            Schedule::Polynomial { decay_time, .. } => decay_time / self.unit,
+            Schedule::PolynomialInSteps { decay_steps, .. } => decay_steps,
+            _ => f64::INFINITY,
+        }
     }
 
     /// The step size as a function of slow time, up to the slow time of iteration `last`.
     pub fn step_size_in_slow_time(&self, last: u64) -> impl Fn(f64) -> f64 + Sync + use<> {
-        let mut knots: Vec<u64> = (0..=2000).map(|i| last * i / 2000).collect();
-        knots.dedup();
-        let times = self.slow_times(&knots);
-        let sizes: Vec<_> = knots.iter().map(|&k| self.step_size(k)).collect();
+        let knots = (0..=KNOTS).map(|i| (last as f64 * i as f64 / KNOTS as f64) as u64);
+        let mut curve: Vec<(f64, f64)> = Vec::new();
+        for k in knots {
+            let time = self.slow_times(&[k])[0];
+            // Towards the end of a schedule that falls to zero, slow time may stand still.
+            if curve.last().is_none_or(|&(before, _)| time > before) {
+                curve.push((time, self.step_size(k)));
+            }
+        }
         move |t| {
-            let right = times.partition_point(|&x| x <= t).clamp(1, times.len() - 1);
-            let left = right - 1;
-            let share = ((t - times[left]) / (times[right] - times[left])).clamp(0.0, 1.0);
-            sizes[left] + share * (sizes[right] - sizes[left])
+            let right = curve.partition_point(|&(time, _)| time <= t);
+            if right == 0 || right == curve.len() {
+                return curve[right.saturating_sub(1)].1;
+            }
+            let ((before, a), (after, b)) = (curve[right - 1], curve[right]);
+            a + (t - before) / (after - before) * (b - a)
         }
     }
 
     /// The slow time that is never exceeded, however many iterations; `None` if there is no such time.
     pub fn freezing_time(&self) -> Option<f64> {
-        let (gamma, decay_steps) = match *self.schedule {
-            Schedule::Polynomial { gamma, decay_time } => (gamma, decay_time / self.unit),
-            Schedule::PolynomialInSteps { gamma, decay_steps } => (gamma, decay_steps),
+        match *self.schedule {
+            Schedule::Polynomial { gamma, .. } | Schedule::PolynomialInSteps { gamma, .. } => {
+                let power = gamma * f64::from(self.power);
+                (power > 1.0).then(|| {
+                    let begin = SUMMED_DIRECTLY;
+                    let tail =
+                        polynomial_tail(self.decay_steps(), power, begin as f64, f64::INFINITY);
+                    self.unit * (self.sum_of_powers(begin) + tail)
+                })
+            }
             Schedule::Cosine {
                 floor: 0.0,
                 horizon,
-            } => {
-                return Some(self.slow_times(&[self.iterations(horizon)])[0]);
-            }
-            _ => return None,
-        };
-        let power = gamma * f64::from(self.power);
-        // Σ_k (1 + k/k₀)^−s = k₀^s ζ(s, k₀), by Euler–Maclaurin to the order of 1/k₀³.
-        (power > 1.0).then(|| {
-            let sum = decay_steps / (power - 1.0) + 0.5 + power / (12.0 * decay_steps);
-            self.unit * sum
-        })
+            } => Some(self.slow_times(&[self.first_step_from(horizon)])[0]),
+            _ => None,
+        }
     }
+}
+
+/// Σ_{j=a}^{b−1} (1 + j/k₀)^−s by Euler–Maclaurin to third derivatives; a ≥ 1000 makes the remainder negligible.
+fn polynomial_tail(decay_steps: f64, power: f64, a: f64, b: f64) -> f64 {
+    let term = |x: f64, s: f64| (1.0 + x / decay_steps).powf(-s);
+    let difference = |f: &dyn Fn(f64) -> f64| if b.is_finite() { f(b) - f(a) } else { -f(a) };
+    let integral = if (power - 1.0).abs() < 1e-12 {
+        decay_steps * ((decay_steps + b) / (decay_steps + a)).ln()
+    } else {
+        difference(&|x| decay_steps / (1.0 - power) * term(x, power - 1.0))
+    };
+    let ends = -0.5 * difference(&|x| term(x, power));
+    let slopes = -power / decay_steps * difference(&|x| term(x, power + 1.0)) / 12.0;
+    integral + ends + slopes
+}
+
+/// Σ_{j<n} cos θj.
+fn sum_of_cosines(theta: f64, n: u64) -> f64 {
+    let half = 0.5 * theta;
+    if half.sin().abs() < 1e-300 {
+        return n as f64;
+    }
+    (n as f64 * half).sin() * ((n as f64 - 1.0) * half).cos() / half.sin()
 }
 
 #[cfg(test)]
@@ -206,6 +297,49 @@ mod tests {
             (end - reached - tail).abs() < 1e-8,
             "{end} {reached} {tail}"
         );
+    }
+
+    #[test]
+    fn sums_in_closed_form_agree_with_sums_term_by_term() {
+        for schedule in [
+            Schedule::Constant,
+            Schedule::Polynomial {
+                gamma: 0.75,
+                decay_time: 0.02,
+            },
+            Schedule::Polynomial {
+                gamma: 0.5,
+                decay_time: 0.3,
+            },
+            Schedule::PolynomialInSteps {
+                gamma: 1.0,
+                decay_steps: 3.0,
+            },
+            Schedule::Piecewise(vec![[0.0, 1.0], [0.35, 0.5], [2.0, 0.1]]),
+            Schedule::Cosine {
+                floor: 0.0,
+                horizon: 3.0,
+            },
+            Schedule::Cosine {
+                floor: 0.3,
+                horizon: 1.0,
+            },
+        ] {
+            for clock in [Clock::Fast, Clock::Slow] {
+                let clock = LevelClock::new(&schedule, clock, 0.1, 0.1);
+                let mut sum = 0.0;
+                for k in 0..30_000 {
+                    if k % 997 == 0 {
+                        let closed = clock.slow_times(&[k])[0];
+                        assert!(
+                            (closed - sum).abs() < 1e-10 * (1.0 + sum),
+                            "{schedule:?} at {k}: {closed} {sum}"
+                        );
+                    }
+                    sum += clock.step_size(k).powi(clock.power) * 0.01;
+                }
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use toml::Spanned;
 
 use crate::derive::Regime;
 use crate::noise::Mechanism;
@@ -20,7 +19,7 @@ pub struct ScenarioSpec {
     #[serde(default = "one")]
     pub seed: u64,
     /// What is looked at; the first one is also the one whose time scale is measured.
-    pub observables: Vec<Spanned<String>>,
+    pub observables: Vec<String>,
     /// The loss and where the descent starts.
     pub model: ModelSpec,
     /// The noise sources; each enters by a socket of its own.
@@ -48,26 +47,29 @@ fn one() -> u64 {
 
 /// `[model]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section [model]")]
 pub struct ModelSpec {
     /// The name of a built-in model.
-    pub kind: Spanned<String>,
+    pub kind: String,
     /// w₀: a list in the order of the parameters, or a table by name.
-    pub start: Spanned<StartSpec>,
+    pub start: StartSpec,
     /// Option of some models.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dimension: Option<Spanned<usize>>,
+    pub dimension: Option<usize>,
     /// Option of some models.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub profile: Option<Spanned<String>>,
+    pub profile: Option<String>,
     /// Option of some models.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub strength: Option<Spanned<f64>>,
+    pub strength: Option<f64>,
 }
 
 /// w₀ in either form.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "the start must be a list of numbers, or a table { name = number, … }"
+)]
 pub enum StartSpec {
     /// All parameters in order.
     List(Vec<f64>),
@@ -77,34 +79,30 @@ pub enum StartSpec {
 
 /// `[[noise]]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section [[noise]]")]
 pub struct NoiseSpec {
     /// The mechanism.
-    pub kind: Spanned<Mechanism>,
+    pub kind: Mechanism,
     /// The law of each coordinate.
     #[serde(default = "gaussian")]
-    pub law: Spanned<Law>,
+    pub law: Law,
     /// Standard deviation in units of the ladder's σ.
-    #[serde(default = "unit")]
-    pub scale: Spanned<f64>,
+    #[serde(default = "unit_number")]
+    pub scale: f64,
 }
 
-fn gaussian() -> Spanned<Law> {
-    Spanned::new(0..0, Law::Gaussian)
-}
-
-fn unit() -> Spanned<f64> {
-    Spanned::new(0..0, 1.0)
+fn gaussian() -> Law {
+    Law::Gaussian
 }
 
 /// `[ladder]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section [ladder]")]
 pub struct LadderSpec {
     /// α of each rung: at least four, geometric.
-    pub step_sizes: Spanned<Vec<f64>>,
+    pub step_sizes: Vec<f64>,
     /// σ at the largest step size.
-    pub sigma: Spanned<f64>,
+    pub sigma: f64,
     /// q in σ ∝ α^q along the ladder; 0 keeps σ fixed.
     #[serde(default)]
     pub sigma_exponent: f64,
@@ -113,23 +111,26 @@ pub struct LadderSpec {
     pub sigma_factors: Vec<f64>,
     /// The step size of those rungs (one of `step_sizes`); the second largest by default.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sigma_step_size: Option<Spanned<f64>>,
+    pub sigma_step_size: Option<f64>,
     /// T: how long, in slow time at constant step size.
-    pub horizon: Spanned<f64>,
+    pub horizon: f64,
     /// How many equally spaced record times, or the times themselves.
     #[serde(default = "eight")]
-    pub records: Spanned<RecordsSpec>,
+    pub records: RecordsSpec,
     /// Paths per rung: one number for all, or one per step size.
-    pub paths: Spanned<PathsSpec>,
+    pub paths: PathsSpec,
 }
 
-fn eight() -> Spanned<RecordsSpec> {
-    Spanned::new(0..0, RecordsSpec::Count(8))
+fn eight() -> RecordsSpec {
+    RecordsSpec::Count(8)
 }
 
 /// Record times in either form.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "records must be a whole number of equally spaced times, or a list of times"
+)]
 pub enum RecordsSpec {
     /// T/n, 2T/n, …, T.
     Count(usize),
@@ -139,7 +140,10 @@ pub enum RecordsSpec {
 
 /// Numbers of paths in either form.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "paths must be a whole number of paths, or a list with one for each step size"
+)]
 pub enum PathsSpec {
     /// The same for every rung.
     Same(usize),
@@ -149,26 +153,26 @@ pub enum PathsSpec {
 
 /// `[schedule]`: α_k = α·f(k). Times are in slow time at constant step size.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section [schedule]")]
 pub struct ScheduleSpec {
     /// The shape f.
     #[serde(default)]
     pub kind: ScheduleKind,
     /// polynomial: γ in f = (1 + k/k₀)^−γ.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub gamma: Option<Spanned<f64>>,
+    pub gamma: Option<f64>,
     /// polynomial: k₀ as a slow time, so that all rungs share one curve.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub decay_time: Option<Spanned<f64>>,
+    pub decay_time: Option<f64>,
     /// polynomial: k₀ as a number of steps, in place of `decay_time`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub decay_steps: Option<Spanned<f64>>,
+    pub decay_steps: Option<f64>,
     /// piecewise: pairs [from time, factor], the first from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pieces: Option<Spanned<Vec<[f64; 2]>>>,
+    pub pieces: Option<Vec<Vec<f64>>>,
     /// cosine: f falls from 1 to this value at the horizon; default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub floor: Option<Spanned<f64>>,
+    pub floor: Option<f64>,
 }
 
 /// The shapes of a schedule.
@@ -188,20 +192,20 @@ pub enum ScheduleKind {
 
 /// `[limit]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section [limit]")]
 pub struct LimitSpec {
     /// Chosen by the program unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub integrator: Option<Spanned<IntegratorKind>>,
+    pub integrator: Option<IntegratorKind>,
     /// Euler–Maruyama: the largest time step; horizon/200 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_step: Option<Spanned<f64>>,
+    pub time_step: Option<f64>,
     /// Runge–Kutta: local error relative to 1 + |W|.
     #[serde(default = "tolerance")]
-    pub tolerance: Spanned<f64>,
+    pub tolerance: f64,
     /// Euler–Maruyama: number of paths; as many as the largest rung by default.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub paths: Option<Spanned<usize>>,
+    pub paths: Option<usize>,
     /// Correct the limit for each finite step size.
     #[serde(default)]
     pub corrected: bool,
@@ -239,8 +243,8 @@ impl Default for LimitSpec {
     }
 }
 
-fn tolerance() -> Spanned<f64> {
-    Spanned::new(0..0, 1e-9)
+fn tolerance() -> f64 {
+    1e-9
 }
 
 fn unit_number() -> f64 {
@@ -274,14 +278,14 @@ pub enum MasksSpec {
 
 /// `[expect]`: a derived or measured value that disagrees is a rejected check.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section [expect]")]
 pub struct ExpectSpec {
     /// The regime.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regime: Option<Regime>,
     /// (a, b) in iterations ∝ α^−a σ^−b; those of the derived regime by default.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub exponents: Option<[f64; 2]>,
+    pub exponents: Option<Vec<f64>>,
     /// p in error ∝ α^p; not checked unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<f64>,
@@ -292,7 +296,7 @@ pub struct ExpectSpec {
 
 /// `[margins]`: what still counts as agreement. Shares are of the observable's total displacement in the limit.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section [margins]")]
 pub struct MarginsSpec {
     /// Level of each test: intervals have confidence 1 − 2·level.
     pub level: f64,

@@ -141,8 +141,8 @@ mod tests {
             for mechanism in Mechanism::ALL {
                 match template(card.name, mechanism.name()) {
                     Ok(text) => {
-                        let spec = parse("new.toml", &text, &[]).unwrap();
-                        Study::resolve(spec, "new.toml", &text).unwrap();
+                        let (spec, source) = parse("new.toml", &text, &[]).unwrap();
+                        Study::resolve(spec, source).unwrap();
                         written += 1;
                     }
                     Err(error) => assert!(error.to_string().contains("has no"), "{error}"),

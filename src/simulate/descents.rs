@@ -33,19 +33,38 @@ pub struct LevelRun {
     pub diverged: Vec<Divergence>,
 }
 
-/// Simulates the iterates of every rung.
-pub fn run_levels(study: &Study, prediction: &Prediction, monitor: &dyn Monitor) -> Vec<LevelRun> {
-    let planned = plan_levels(study, prediction);
-    let steps =
-        |run: &LevelRun| run.iterations.last().copied().unwrap_or(0) * run.level.paths as u64;
-    monitor.begin("iterates", "path-steps", planned.iter().map(steps).sum());
+impl LevelRun {
+    /// Iterations times paths.
+    pub fn path_steps(&self) -> u64 {
+        let iterations = self.iterations.last().copied().unwrap_or(0);
+        iterations.saturating_mul(self.level.paths as u64)
+    }
+
+    /// Whether an observable was taken at a record: all where it is compared, only the first one elsewhere.
+    pub fn is_taken(&self, record: usize, observable: usize) -> bool {
+        observable == 0 || self.compared.contains(&record) || self.settled == Some(record)
+    }
+}
+
+/// Simulates the iterates of every rung, as planned by [`plan_levels`].
+pub fn run_levels(
+    study: &Study,
+    prediction: &Prediction,
+    planned: Vec<LevelRun>,
+    monitor: &dyn Monitor,
+) -> Vec<LevelRun> {
+    monitor.begin(
+        "iterates",
+        "path-steps",
+        planned.iter().map(LevelRun::path_steps).sum(),
+    );
     let run = |planned| run_level(study, prediction, planned, monitor);
     let runs = planned.into_iter().map(run).collect();
     monitor.end();
     runs
 }
 
-/// The rungs with their record times and no paths: what the limit needs when it is simulated alone.
+/// The rungs with their record times, nothing simulated yet: all that the limit needs to know of the iterates.
 pub fn plan_levels(study: &Study, prediction: &Prediction) -> Vec<LevelRun> {
     let plan = |level: &Level| {
         let records = Records::plan(study, prediction, level);
@@ -121,7 +140,7 @@ fn run_level(
     let width = study.observables.len();
     // Costly observables only where they are compared.
     let full: Vec<bool> = (0..planned.iterations.len())
-        .map(|i| planned.compared.contains(&i) || planned.settled == Some(i))
+        .map(|record| planned.is_taken(record, width))
         .collect();
     let plan = DescentPlan {
         start: &study.start,

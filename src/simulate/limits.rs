@@ -49,42 +49,17 @@ impl LimitRun {
     }
 }
 
-/// Why a limit could not be simulated.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum LimitError {
-    /// Geometry.
-    #[error("the limit can't be continued: {0}")]
-    Geometry(#[from] GeometryError),
-    /// Runge–Kutta on a stochastic limit.
-    #[error(
-        "the limit has a Brownian part, which runge-kutta can't integrate; set limit.integrator = \"euler-maruyama\" or leave it out"
-    )]
-    NotDeterministic,
-}
-
 /// Simulates the limit; the plain one is returned as a single run, the corrected one as a run for each step size.
 ///
 /// # Errors
-/// A deterministic limit can't be continued (rank change, not finite), or the integrator does not fit.
+/// The limit can't be continued: the rank of H changes, or a number is not finite.
 pub fn run_limits(
     study: &Study,
     prediction: &Prediction,
     levels: &[LevelRun],
     monitor: &dyn Monitor,
-) -> Result<Vec<LimitRun>, LimitError> {
-    let euler = match study
-        .spec
-        .limit
-        .integrator
-        .as_ref()
-        .map(|kind| *kind.get_ref())
-    {
-        Some(IntegratorKind::RungeKutta) if !prediction.is_deterministic() => {
-            return Err(LimitError::NotDeterministic);
-        }
-        Some(kind) => kind == IntegratorKind::EulerMaruyama,
-        None => !prediction.is_deterministic(),
-    };
+) -> Result<Vec<LimitRun>, GeometryError> {
+    let euler = prediction.integrator(study) == IntegratorKind::EulerMaruyama;
     let ladder: Vec<_> = levels
         .iter()
         .filter(|run| run.level.arm == Arm::StepSizes)
@@ -94,7 +69,7 @@ pub fn run_limits(
     } else {
         vec![ladder]
     };
-    let paths = if euler { ensemble_paths(study) } else { 1 };
+    let paths = if euler { study.limit_paths() } else { 1 };
     monitor.begin("limit", "paths", (paths * jobs.len()) as u64);
     let runs = jobs
         .iter()
@@ -104,16 +79,6 @@ pub fn run_limits(
     runs
 }
 
-fn ensemble_paths(study: &Study) -> usize {
-    let most = study.ladder().map(|level| level.paths).max().unwrap_or(8);
-    study
-        .spec
-        .limit
-        .paths
-        .as_ref()
-        .map_or(most, |paths| *paths.get_ref())
-}
-
 fn run_limit(
     study: &Study,
     prediction: &Prediction,
@@ -121,7 +86,7 @@ fn run_limit(
     euler: bool,
     paths: usize,
     monitor: &dyn Monitor,
-) -> Result<LimitRun, LimitError> {
+) -> Result<LimitRun, GeometryError> {
     let corrected = study.spec.limit.corrected;
     let of_level = &prediction.levels[levels[0].level.number as usize];
     let (start, level) = if corrected {
@@ -164,7 +129,7 @@ fn run_limit(
         )
     };
     if !euler {
-        let tolerance = *study.spec.limit.tolerance.get_ref();
+        let tolerance = study.spec.limit.tolerance;
         let points: Vec<FlowPoint> = if prediction.regime() == Regime::Trivial {
             run_flow(&process, start, &run.times, tolerance, |_| 0.0)?
         } else {
@@ -179,12 +144,7 @@ fn run_limit(
         }
         return Ok(run);
     }
-    let time_step = study
-        .spec
-        .limit
-        .time_step
-        .as_ref()
-        .map_or(study.horizon() / 200.0, |dt| *dt.get_ref());
+    let time_step = study.limit_time_step();
     let plan = EnsemblePlan {
         paths,
         times: &run.times,
@@ -223,7 +183,7 @@ fn run_limit(
     if let (count, Some(error)) = &run.failed
         && *count == paths
     {
-        return Err(error.clone().into());
+        return Err(error.clone());
     }
     Ok(run)
 }

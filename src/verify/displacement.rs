@@ -17,7 +17,7 @@ impl Displacement {
     /// Deterministic limit: max_t |o(W(t)) − o(W(0))|. Stochastic: max_t of the root mean square of the same.
     ///
     /// Where that is zero (the limit stands still), |P∇o|·|W(0)|: the change of o if W moved by its own length along
-    /// Γ, or |o(W(0))| where o is constant along Γ to first order but not zero.
+    /// Γ; and 0 where o is blind to such moves (`loss` and `distance`, say), so that nothing can be compared.
     pub(super) fn of(evidence: &Evidence, observable: usize) -> Self {
         let run = evidence.finest();
         let limit = evidence.limit_for(run);
@@ -30,21 +30,20 @@ impl Displacement {
         });
         let scale = squares.fold(0.0, f64::max).sqrt();
         let landing = &evidence.prediction.landing;
-        let along = evidence
-            .prediction
-            .frame
-            .tangent_part(&slope(evidence, landing, observable));
-        let if_moved = along.norm() * landing.norm();
-        if scale > 1e-7 * if_moved.max(start.abs()) {
+        let slope = slope(evidence, landing, observable);
+        let along = evidence.prediction.frame.tangent_part(&slope);
+        // The differences that make up the slope are good to about this share.
+        let blind = along.norm() <= 1e-6 * (slope.norm() + start.abs());
+        let if_moved = if blind {
+            0.0
+        } else {
+            along.norm() * landing.norm()
+        };
+        if scale > (1e-7 * if_moved.max(start.abs())).max(1e-12) {
             return Self { scale, moves: true };
         }
-        let scale = if if_moved > 1e-7 * start.abs() {
-            if_moved
-        } else {
-            0.0
-        };
         Self {
-            scale,
+            scale: if_moved,
             moves: false,
         }
     }

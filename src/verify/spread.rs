@@ -37,8 +37,13 @@ fn check(evidence: &Evidence, observable: usize) -> Option<Check> {
         Ok(measured) => measured,
         Err(error) => return Some(Check::impossible("spread", &error)),
     };
-    if measured.iter().all(|(sd, _)| *sd < 1e-12) {
+    let vanishing = measured.iter().filter(|(sd, _)| *sd < 1e-12).count();
+    if vanishing == measured.len() {
         return None;
+    }
+    if vanishing > 0 {
+        let detail = format!("{vanishing} rungs have no spread at all, so that it has no rate");
+        return Some(Check::of("spread", Outcome::Inconclusive, detail));
     }
     let masks = evidence
         .study

@@ -9,7 +9,13 @@ use crate::statistics::{
 };
 
 pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
-    let expected = evidence.study.spec.expect.exponents.map(|e| (e[0], e[1]));
+    let expected = evidence
+        .study
+        .spec
+        .expect
+        .exponents
+        .as_ref()
+        .map(|e| (e[0], e[1]));
     let claimed = match evidence.study.spec.limit.clock {
         Some(clock) => Some((f64::from(clock.power()), 2.0)),
         None => evidence.prediction.regime().exponents(),

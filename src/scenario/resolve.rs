@@ -1,0 +1,685 @@
+//! From the scenario as typed to a study: every value checked, every mistake named with its line and the remedy.
+
+use super::load::nearest;
+use super::spec::{
+    IntegratorKind, LadderSpec, MasksSpec, ModelSpec, PathsSpec, RecordsSpec, ScheduleKind,
+    StartSpec,
+};
+use super::{Arm, Level, Observable, ScenarioError, ScenarioSpec, Schedule, Source, Study};
+use crate::derive::Masks;
+use crate::limit::Faults;
+use crate::models::{
+    AnyModel, CARDS, Circle, Model, Product, Profile, Sphere, TwoProducts, Valley, WideningValley,
+};
+use crate::noise::{self, NoiseError, NoisyLoss};
+use crate::random::Law;
+
+/// Dense linear algebra in m dimensions takes m³ operations a step of the limit.
+const LARGEST_DIMENSION: usize = 1000;
+/// Values kept of one ensemble: 8 bytes each.
+const MOST_VALUES: f64 = 1e9;
+const MOST_RECORDS: usize = 10_000;
+/// Noise strengths outside are mistakes: their squares leave the range of the arithmetic.
+const STRENGTHS: (f64, f64) = (1e-9, 1e9);
+/// Starts beyond are mistakes.
+const LARGEST_START: f64 = 1e9;
+/// The fewest paths whose sample variance is worth a t-interval.
+const FEWEST_PATHS: usize = 8;
+/// Neighbouring step sizes must differ by this factor to tell a rate.
+const SMALLEST_RATIO: f64 = 1.05;
+
+type Result<T> = std::result::Result<T, ScenarioError>;
+
+impl Study {
+    /// Validates a scenario.
+    ///
+    /// # Errors
+    /// Whatever is wrong with it, one mistake at a time, with its line where it has one.
+    pub fn resolve(spec: ScenarioSpec, source: Source) -> Result<Self> {
+        let r = Resolver {
+            spec: &spec,
+            source: &source,
+        };
+        let model = r.model()?;
+        let start = r.start(&model)?;
+        let noisy = r.noise(model)?;
+        let observables = r.observables(noisy.model())?;
+        let levels = r.levels()?;
+        let record_times = r.record_times()?;
+        let schedule = r.schedule()?;
+        r.limit()?;
+        r.expectations()?;
+        r.margins()?;
+        let faults = Faults {
+            drift_scale: spec.limit.drift_scale,
+            diffusion_scale: spec.limit.diffusion_scale,
+            ito_correction: spec.limit.ito_correction,
+            masks: match spec.limit.masks {
+                MasksSpec::NonLocal => Masks::NonLocal,
+                MasksSpec::Local => Masks::Local,
+            },
+        };
+        let study = Self {
+            source,
+            noisy,
+            start,
+            observables,
+            levels,
+            record_times,
+            schedule,
+            faults,
+            spec,
+        };
+        study.fits_in_memory()?;
+        Ok(study)
+    }
+
+    fn fits_in_memory(&self) -> Result<()> {
+        // The time scale is measured at some 40 further records.
+        let per_path = ((self.record_times.len() + 40) * self.observables.len()) as f64;
+        let paths: f64 = self.levels.iter().map(|level| level.paths as f64).sum();
+        let limits = if self.spec.limit.corrected {
+            self.levels.len()
+        } else {
+            1
+        };
+        for (key, values) in [
+            ("ladder.paths", paths * per_path),
+            (
+                "limit.paths",
+                (self.limit_paths() * limits) as f64 * per_path * self.levels.len() as f64,
+            ),
+        ] {
+            if values > MOST_VALUES {
+                let message = format!(
+                    "{key}: paths × records × observables are {values:.1e} values, which would take {:.1e} GB of memory",
+                    values * 8e-9
+                );
+                return Err(self
+                    .source
+                    .error(key, message, "take fewer paths or fewer records"));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Resolver<'a> {
+    spec: &'a ScenarioSpec,
+    source: &'a Source,
+}
+
+impl Resolver<'_> {
+    fn fail<T>(&self, key: &str, message: impl Into<String>, help: impl Into<String>) -> Result<T> {
+        Err(self.source.error(key, message, help))
+    }
+
+    fn positive(&self, key: &str, x: f64) -> Result<()> {
+        if x.is_finite() && x > 0.0 {
+            return Ok(());
+        }
+        self.fail(
+            key,
+            format!("{} must be a positive number, not {x}", without_index(key)),
+            "",
+        )
+    }
+
+    fn within(&self, key: &str, x: f64, (least, most): (f64, f64)) -> Result<()> {
+        self.positive(key, x)?;
+        if x >= least && x <= most {
+            return Ok(());
+        }
+        let key_shown = without_index(key);
+        self.fail(
+            key,
+            format!("{key_shown} must lie between {least:e} and {most:e}, not {x:e}"),
+            "",
+        )
+    }
+
+    fn model(&self) -> Result<AnyModel> {
+        let spec = &self.spec.model;
+        let name = spec.kind.as_str();
+        let Some(card) = CARDS.iter().find(|card| card.name == name) else {
+            let names: Vec<_> = CARDS.iter().map(|card| card.name).collect();
+            return self.fail(
+                "model.kind",
+                format!("unknown model `{name}`"),
+                nearest(name, &names),
+            );
+        };
+        for (option, given) in [
+            ("dimension", spec.dimension.is_some()),
+            ("profile", spec.profile.is_some()),
+            ("strength", spec.strength.is_some()),
+        ] {
+            if given && !card.options.iter().any(|(name, _)| *name == option) {
+                let options: Vec<_> = card.options.iter().map(|(name, _)| *name).collect();
+                let help = match options.len() {
+                    0 => "it has no options beside kind and start".to_owned(),
+                    _ => format!("its options: {}", options.join(", ")),
+                };
+                let message = format!("model `{name}` has no option `{option}`");
+                return self.fail(&format!("model.{option}"), message, help);
+            }
+        }
+        let dimension = |least: usize| match spec.dimension.unwrap_or(3) {
+            n if (least..=LARGEST_DIMENSION).contains(&n) => Ok(n),
+            n => self.fail(
+                "model.dimension",
+                format!("dimension must be between {least} and {LARGEST_DIMENSION}, not {n}"),
+                "",
+            ),
+        };
+        match name {
+            "product" => Ok(AnyModel::Product(Product)),
+            "two-products" => Ok(AnyModel::TwoProducts(TwoProducts)),
+            "circle" => Ok(AnyModel::Circle(Circle)),
+            "sphere" => Ok(AnyModel::Sphere(Sphere::new(dimension(2)?))),
+            "widening-valley" => Ok(AnyModel::WideningValley(WideningValley::new(dimension(1)?))),
+            _ => Ok(AnyModel::Valley(self.valley(spec)?)),
+        }
+    }
+
+    fn valley(&self, spec: &ModelSpec) -> Result<Valley> {
+        let name = spec.profile.as_deref().unwrap_or("exp-sine");
+        let Some((_, profile)) = Profile::ALL.into_iter().find(|(n, _)| *n == name) else {
+            let names = Profile::ALL.map(|(n, _)| n);
+            return self.fail(
+                "model.profile",
+                format!("unknown profile `{name}`"),
+                nearest(name, &names),
+            );
+        };
+        let strength = spec.strength.unwrap_or(1.0);
+        if !strength.is_finite() || (profile == Profile::Quadratic && strength < 0.0) {
+            let message = format!(
+                "strength must be finite, and at least 0 for the quadratic profile, not {strength}"
+            );
+            return self.fail("model.strength", message, "");
+        }
+        Ok(Valley::new(profile, strength))
+    }
+
+    fn start(&self, model: &AnyModel) -> Result<Vec<f64>> {
+        const KEY: &str = "model.start";
+        let names = model.parameter_names();
+        let all = if names.len() > 12 {
+            format!("{}, …, {}", names[..3].join(", "), names[names.len() - 1])
+        } else {
+            names.join(", ")
+        };
+        let start = match &self.spec.model.start {
+            StartSpec::List(values) => values.clone(),
+            StartSpec::Named(named) => {
+                if let Some(stranger) = named.keys().find(|name| !names.contains(name)) {
+                    let message = format!("the model has no parameter `{stranger}`");
+                    return self.fail(KEY, message, format!("its parameters: {all}"));
+                }
+                if let Some(missing) = names.iter().find(|name| !named.contains_key(*name)) {
+                    let message = format!("the start lacks the parameter `{missing}`");
+                    return self.fail(KEY, message, format!("give all of: {all}"));
+                }
+                names
+                    .iter()
+                    .filter_map(|name| named.get(name).copied())
+                    .collect()
+            }
+        };
+        if start.len() != names.len() {
+            let message = format!(
+                "the start has {} numbers, but the model has {} parameters: {all}",
+                start.len(),
+                names.len(),
+            );
+            return self.fail(KEY, message, "give one number for each parameter");
+        }
+        if let Some(i) = start.iter().position(|x| !x.is_finite()) {
+            let message = format!(
+                "the start of `{}` is {}, not a finite number",
+                names[i], start[i]
+            );
+            return self.fail(KEY, message, "");
+        }
+        if let Some(i) = start.iter().position(|x| x.abs() > LARGEST_START) {
+            let message = format!(
+                "the start of `{}` is {:e}: derivatives of the loss are not finite numbers so far out",
+                names[i], start[i]
+            );
+            return self.fail(KEY, message, "start closer to the manifold");
+        }
+        Ok(start)
+    }
+
+    fn noise(&self, model: AnyModel) -> Result<NoisyLoss<AnyModel>> {
+        let mut sources = Vec::new();
+        for (i, noise) in self.spec.noise.iter().enumerate() {
+            self.within(&format!("noise.{i}.scale"), noise.scale, STRENGTHS)?;
+            sources.push(noise::Source {
+                mechanism: noise.kind,
+                law: noise.law,
+                scale: noise.scale,
+            });
+        }
+        NoisyLoss::new(model, sources).or_else(|error| {
+            let noises = &self.spec.noise;
+            let guilty = match &error {
+                NoiseError::NoSocket { mechanism, .. }
+                | NoiseError::MaskOnAddedNoise(mechanism) => {
+                    noises.iter().position(|noise| noise.kind == *mechanism)
+                }
+                NoiseError::SocketTwice(socket) => noises
+                    .iter()
+                    .rposition(|noise| noise.kind.socket() == *socket),
+                NoiseError::NoNoise => None,
+            };
+            let key = guilty.map_or("noise".to_owned(), |i| format!("noise.{i}.kind"));
+            self.fail(&key, error.to_string(), "")
+        })
+    }
+
+    fn observables(&self, model: &AnyModel) -> Result<Vec<(String, Observable)>> {
+        let names = Observable::names(model);
+        let known: Vec<_> = names.iter().map(String::as_str).collect();
+        if self.spec.observables.is_empty() {
+            let help = format!("name at least one of: {}", known.join(", "));
+            return self.fail("observables", "there are no observables", help);
+        }
+        let mut found: Vec<(String, Observable)> = Vec::new();
+        for (i, name) in self.spec.observables.iter().enumerate() {
+            let key = format!("observables.{i}");
+            let Some(observable) = Observable::find(name, model) else {
+                return self.fail(
+                    &key,
+                    format!("unknown observable `{name}`"),
+                    nearest(name, &known),
+                );
+            };
+            if found.iter().any(|(n, _)| n == name) {
+                return self.fail(&key, format!("observable `{name}` is named twice"), "");
+            }
+            found.push((name.clone(), observable));
+        }
+        Ok(found)
+    }
+
+    fn levels(&self) -> Result<Vec<Level>> {
+        let spec = &self.spec.ladder;
+        let rungs = self.rungs(spec)?;
+        let largest = rungs[0].0;
+        self.within("ladder.sigma", spec.sigma, STRENGTHS)?;
+        let q = spec.sigma_exponent;
+        if !(q.is_finite() && q >= 0.0) {
+            let message = format!("ladder.sigma_exponent must be at least 0, not {q}");
+            return self.fail("ladder.sigma_exponent", message, "");
+        }
+        let mut levels = Vec::new();
+        for (step_size, paths) in rungs {
+            let sigma = spec.sigma * (step_size / largest).powf(q);
+            if sigma < STRENGTHS.0 {
+                let message = format!(
+                    "ladder.sigma_exponent {q} makes σ = {sigma:e} at step size {step_size}"
+                );
+                return self.fail(
+                    "ladder.sigma_exponent",
+                    message,
+                    "usual exponents are 0, 0.5 and 1",
+                );
+            }
+            levels.push(Level {
+                number: levels.len() as u32,
+                step_size,
+                sigma,
+                paths,
+                arm: Arm::StepSizes,
+            });
+        }
+        let at = spec.sigma_step_size.unwrap_or(levels[1].step_size);
+        let Some(base) = levels.iter().find(|level| level.step_size == at).copied() else {
+            let message = format!("ladder.sigma_step_size {at} is not one of ladder.step_sizes");
+            return self.fail("ladder.sigma_step_size", message, "");
+        };
+        for (i, &factor) in spec.sigma_factors.iter().enumerate() {
+            let key = format!("ladder.sigma_factors.{i}");
+            if !(factor.is_finite() && factor > 0.0 && (factor - 1.0).abs() > 0.01) {
+                let message = format!(
+                    "ladder.sigma_factors must be positive and differ from 1, not {factor}"
+                );
+                return self.fail(&key, message, "0.5 and 0.7 are good choices");
+            }
+            if spec.sigma_factors[..i].contains(&factor) {
+                return self.fail(&key, format!("ladder.sigma_factors has {factor} twice"), "");
+            }
+            self.within(&key, factor, (1e-3, 1e3))?;
+            levels.push(Level {
+                number: levels.len() as u32,
+                sigma: base.sigma * factor,
+                arm: Arm::Sigmas,
+                ..base
+            });
+        }
+        Ok(levels)
+    }
+
+    /// Step sizes in descending order with their numbers of paths.
+    fn rungs(&self, spec: &LadderSpec) -> Result<Vec<(f64, usize)>> {
+        let fail = |message: String, help: &str| self.fail("ladder.step_sizes", message, help);
+        let sizes = &spec.step_sizes;
+        if sizes.len() < 4 {
+            return fail(
+                format!("{} step sizes are too few to tell a rate", sizes.len()),
+                "give at least four, each a fixed factor smaller than the last: [0.2, 0.1, 0.05, 0.025]",
+            );
+        }
+        if let Some(bad) = sizes.iter().find(|x| !(x.is_finite() && **x > 0.0)) {
+            return fail(
+                format!("step sizes must be positive numbers, not {bad}"),
+                "",
+            );
+        }
+        let mut rungs: Vec<_> = sizes.iter().copied().zip(self.paths(spec)?).collect();
+        rungs.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let ratio = rungs[0].0 / rungs[1].0;
+        for pair in rungs.windows(2) {
+            let (a, b) = (pair[0].0, pair[1].0);
+            if a == b {
+                return fail(format!("the step size {a} stands twice"), "");
+            }
+            if (a / b / ratio - 1.0).abs() > 0.05 {
+                return fail(
+                    format!("the step sizes are not geometric: {a} / {b} is not {ratio:.3}"),
+                    "make each a fixed factor smaller than the last (5 % rounding is allowed)",
+                );
+            }
+            if a / b < SMALLEST_RATIO {
+                return fail(
+                    format!("the step sizes {a} and {b} are too close to tell a rate"),
+                    "make each smaller than the last by a factor of 1.4 or 2",
+                );
+            }
+        }
+        Ok(rungs)
+    }
+
+    fn paths(&self, spec: &LadderSpec) -> Result<Vec<usize>> {
+        let rungs = spec.step_sizes.len();
+        let paths = match &spec.paths {
+            PathsSpec::Same(n) => vec![*n; rungs],
+            PathsSpec::Each(each) => each.clone(),
+        };
+        if paths.len() != rungs {
+            let message = format!("{} numbers of paths for {rungs} step sizes", paths.len());
+            return self.fail(
+                "ladder.paths",
+                message,
+                "give one number, or one for each step size",
+            );
+        }
+        match paths.iter().find(|&&n| n < FEWEST_PATHS) {
+            None => Ok(paths),
+            Some(n) => {
+                let message = format!(
+                    "{n} paths are too few to estimate a standard error; give at least {FEWEST_PATHS}"
+                );
+                self.fail("ladder.paths", message, "")
+            }
+        }
+    }
+
+    fn record_times(&self) -> Result<Vec<f64>> {
+        let spec = &self.spec.ladder;
+        self.positive("ladder.horizon", spec.horizon)?;
+        let horizon = spec.horizon;
+        let fail = |message: String| self.fail("ladder.records", message, "");
+        match &spec.records {
+            RecordsSpec::Count(0) => fail("at least one record is needed".into()),
+            RecordsSpec::Count(n) if *n > MOST_RECORDS => {
+                fail(format!("{n} records are too many; at most {MOST_RECORDS}"))
+            }
+            RecordsSpec::Count(n) => Ok((1..=*n).map(|i| horizon * i as f64 / *n as f64).collect()),
+            RecordsSpec::Times(times) => {
+                let increasing = times.windows(2).all(|t| t[0] < t[1]);
+                match (times.first(), times.last()) {
+                    (Some(&first), Some(&last)) if increasing && first > 0.0 && last <= horizon => {
+                        let mut times = times.clone();
+                        if last < horizon {
+                            times.push(horizon);
+                        }
+                        Ok(times)
+                    }
+                    _ => fail(format!(
+                        "record times must increase and lie between 0 and the horizon {horizon}"
+                    )),
+                }
+            }
+        }
+    }
+
+    fn schedule(&self) -> Result<Schedule> {
+        let spec = &self.spec.schedule;
+        let kind = spec.kind;
+        for (option, given, of, name) in [
+            (
+                "gamma",
+                spec.gamma.is_some(),
+                ScheduleKind::Polynomial,
+                "polynomial",
+            ),
+            (
+                "decay_time",
+                spec.decay_time.is_some(),
+                ScheduleKind::Polynomial,
+                "polynomial",
+            ),
+            (
+                "decay_steps",
+                spec.decay_steps.is_some(),
+                ScheduleKind::Polynomial,
+                "polynomial",
+            ),
+            (
+                "pieces",
+                spec.pieces.is_some(),
+                ScheduleKind::Piecewise,
+                "piecewise",
+            ),
+            (
+                "floor",
+                spec.floor.is_some(),
+                ScheduleKind::Cosine,
+                "cosine",
+            ),
+        ] {
+            if given && of != kind {
+                let message = format!("`{option}` belongs to the {name} schedule");
+                let help = format!("set schedule.kind = \"{name}\" or remove it");
+                return self.fail(&format!("schedule.{option}"), message, help);
+            }
+        }
+        match kind {
+            ScheduleKind::Constant => Ok(Schedule::Constant),
+            ScheduleKind::Polynomial => self.polynomial(),
+            ScheduleKind::Piecewise => self.piecewise(),
+            ScheduleKind::Cosine => {
+                let floor = spec.floor.unwrap_or(0.0);
+                if (0.0..1.0).contains(&floor) {
+                    let horizon = self.spec.ladder.horizon;
+                    return Ok(Schedule::Cosine { floor, horizon });
+                }
+                self.fail(
+                    "schedule.floor",
+                    format!("schedule.floor must lie in [0, 1), not {floor}"),
+                    "",
+                )
+            }
+        }
+    }
+
+    fn polynomial(&self) -> Result<Schedule> {
+        let spec = &self.spec.schedule;
+        let Some(gamma) = spec.gamma else {
+            return self.fail(
+                "schedule",
+                "the polynomial schedule needs schedule.gamma",
+                "",
+            );
+        };
+        self.positive("schedule.gamma", gamma)?;
+        match (spec.decay_time, spec.decay_steps) {
+            (Some(decay_time), None) => {
+                self.positive("schedule.decay_time", decay_time)?;
+                Ok(Schedule::Polynomial { gamma, decay_time })
+            }
+            (None, Some(decay_steps)) => {
+                self.positive("schedule.decay_steps", decay_steps)?;
+                Ok(Schedule::PolynomialInSteps { gamma, decay_steps })
+            }
+            _ => self.fail(
+                "schedule",
+                "the polynomial schedule needs one of schedule.decay_time and schedule.decay_steps",
+                "",
+            ),
+        }
+    }
+
+    fn piecewise(&self) -> Result<Schedule> {
+        let Some(given) = &self.spec.schedule.pieces else {
+            let message = "the piecewise schedule needs schedule.pieces = [[from, factor], …]";
+            return self.fail("schedule", message, "");
+        };
+        let pieces: Vec<[f64; 2]> = given
+            .iter()
+            .filter_map(|p| p.as_slice().try_into().ok())
+            .collect();
+        let good = pieces.len() == given.len()
+            && pieces.first().is_some_and(|piece| piece[0] == 0.0)
+            && pieces.windows(2).all(|p| p[0][0] < p[1][0])
+            && pieces
+                .iter()
+                .all(|p| p[0].is_finite() && p[1] > 0.0 && p[1] <= 1.0);
+        if good {
+            return Ok(Schedule::Piecewise(pieces));
+        }
+        self.fail(
+            "schedule.pieces",
+            "pieces are pairs [from, factor] that begin at 0, increase in time and have factors in (0, 1]",
+            "example: [[0.0, 1.0], [0.5, 0.1]]",
+        )
+    }
+
+    fn limit(&self) -> Result<()> {
+        let limit = &self.spec.limit;
+        self.within("limit.tolerance", limit.tolerance, (1e-13, 1e-2))?;
+        for (key, scale) in [
+            ("limit.drift_scale", limit.drift_scale),
+            ("limit.diffusion_scale", limit.diffusion_scale),
+        ] {
+            if !scale.is_finite() || scale.abs() > 1e3 {
+                return self.fail(
+                    key,
+                    format!("{key} must be finite and at most 1000, not {scale}"),
+                    "",
+                );
+            }
+        }
+        if limit.paths.is_some_and(|paths| paths < FEWEST_PATHS) {
+            return self.fail(
+                "limit.paths",
+                format!("limit.paths must be at least {FEWEST_PATHS}"),
+                "",
+            );
+        }
+        if limit.integrator == Some(IntegratorKind::RungeKutta) {
+            let message = |key| {
+                format!(
+                    "{key} is of the euler-maruyama integrator; runge-kutta has limit.tolerance"
+                )
+            };
+            if limit.time_step.is_some() {
+                return self.fail("limit.integrator", message("limit.time_step"), "");
+            }
+            if limit.paths.is_some() {
+                return self.fail("limit.paths", message("limit.paths"), "");
+            }
+        }
+        if let Some(step) = limit.time_step {
+            self.positive("limit.time_step", step)?;
+            let steps = self.spec.ladder.horizon / step;
+            if !(10.0..=1e7).contains(&steps) {
+                let message =
+                    format!("limit.time_step {step:e} makes {steps:.1e} steps to the horizon");
+                return self.fail(
+                    "limit.time_step",
+                    message,
+                    "between 10 and 10⁷ steps are sensible; 200 is the default",
+                );
+            }
+        }
+        let masks = self
+            .spec
+            .noise
+            .iter()
+            .any(|noise| noise.law == Law::Bernoulli);
+        if limit.masks == MasksSpec::Local && !masks {
+            let message = "limit.masks = \"local\" needs a noise with law = \"bernoulli\"";
+            return self.fail("limit.masks", message, "");
+        }
+        Ok(())
+    }
+
+    fn expectations(&self) -> Result<()> {
+        let expect = &self.spec.expect;
+        if let Some(exponents) = &expect.exponents
+            && !(exponents.len() == 2 && exponents.iter().all(|x| x.is_finite()))
+        {
+            let message =
+                format!("expect.exponents must be two finite numbers [a, b], not {exponents:?}");
+            return self.fail("expect.exponents", message, "iterations ∝ α^−a σ^−b");
+        }
+        match expect.order {
+            Some(order) => self.positive("expect.order", order),
+            None => Ok(()),
+        }
+    }
+
+    fn margins(&self) -> Result<()> {
+        let margins = &self.spec.margins;
+        for (key, x) in [
+            ("margins.mean", margins.mean),
+            ("margins.law", margins.law),
+            ("margins.ks", margins.ks),
+            ("margins.exponent", margins.exponent),
+            ("margins.spread", margins.spread),
+            ("margins.order", margins.order),
+            ("margins.freezing", margins.freezing),
+        ] {
+            self.positive(key, x)?;
+        }
+        for (key, x, below) in [
+            ("margins.level", margins.level, 0.5),
+            ("margins.share", margins.share, 1.0),
+        ] {
+            if !(x > 0.0 && x < below) {
+                return self.fail(
+                    key,
+                    format!("{key} must lie between 0 and {below}, not {x}"),
+                    "",
+                );
+            }
+        }
+        self.within("margins.level", margins.level, (1e-6, 0.5))?;
+        if margins.exponent >= 0.5 {
+            let message =
+                "margins.exponent must be below 0.5, or the two time scales can't be told apart";
+            return self.fail("margins.exponent", message, "");
+        }
+        Ok(())
+    }
+}
+
+/// `noise.0.scale` as a reader knows it: `noise.scale`.
+fn without_index(key: &str) -> String {
+    let parts = key.split('.').filter(|part| part.parse::<usize>().is_err());
+    parts.collect::<Vec<_>>().join(".")
+}
