@@ -63,14 +63,15 @@ pub fn third_derivative<M: Model>(
     DVector::from_iterator(m, gradient.iter().map(|g| g.eps1eps2))
 }
 
-/// Column c of G(w) = ∂_η ∇_w L̂(w, 0) (length m).
+/// Column c of ∂_η ∇_w L̂(w, η) (length m); G(w) is made of them at η = 0.
 pub fn noise_jacobian_column<M: Model>(
     noisy: &NoisyLoss<M>,
     w: &DVector<f64>,
+    eta: &[f64],
     c: usize,
 ) -> DVector<f64> {
     let point: Vec<_> = w.iter().map(|&x| Dual64::from(x)).collect();
-    let mut eta = vec![Dual64::from(0.0); noisy.noise_dimension()];
+    let mut eta: Vec<_> = eta.iter().map(|&x| Dual64::from(x)).collect();
     eta[c].eps = 1.0;
     let mut gradient = vec![Dual64::from(0.0); w.len()];
     noisy.gradient(&point, &eta, &mut gradient);
@@ -140,7 +141,7 @@ mod tests {
             let mut eta = vec![0.0; 9];
             let mut at = |x: f64| { eta[c] = x; gradient(&noisy, &w, &eta) };
             let (plus, minus, zero) = (at(h), at(-h), at(0.0));
-            prop_assert!(close(noise_jacobian_column(&noisy, &w, c), (&plus - &minus) / (2.0 * h)));
+            prop_assert!(close(noise_jacobian_column(&noisy, &w, &[0.0; 9], c), (&plus - &minus) / (2.0 * h)));
             prop_assert!(close(noise_curvature(&noisy, &w, &[0.0; 9], c), (plus + minus - zero * 2.0) / (h * h)));
             let mut eta = vec![0.0; 9];
             let mut at = |x: f64| { eta[c] = x; noisy.loss(w.as_slice(), &eta) };

@@ -20,8 +20,6 @@ pub struct Frame {
     pub normal: DMatrix<f64>,
     /// λ₁ ≥ … ≥ λ_r.
     pub eigenvalues: DVector<f64>,
-    /// The largest |λ| beyond the rank: zero on Γ up to rounding.
-    pub flat: f64,
 }
 
 impl Frame {
@@ -46,10 +44,6 @@ impl Frame {
         }
         Ok(Self {
             normal: vectors.columns(0, rank).into_owned(),
-            flat: eigenvalues
-                .iter()
-                .skip(rank)
-                .fold(0.0, |a, b| b.abs().max(a)),
             eigenvalues: eigenvalues.rows(0, rank).into_owned(),
         })
     }

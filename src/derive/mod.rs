@@ -10,7 +10,7 @@ mod frame;
 mod regime;
 mod regularizer;
 
-pub use diffusion::{diffusion_columns, is_affine_in_noise};
+pub use diffusion::{NoiseOrder, diffusion_columns, noise_order};
 pub use drift::{SecondOrderDrift, normal_covariance, normal_regularization, second_order_drift};
 pub use flow_map::{descent_limit, flow_map};
 pub use frame::{Frame, project, rank_on_manifold};

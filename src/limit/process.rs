@@ -20,6 +20,8 @@ pub struct Faults {
     pub ito_correction: bool,
     /// How masks enter; the theory is non-local.
     pub masks: Masks,
+    /// Solves the Lyapunov equation where the corrected limit needs the Stein equation.
+    pub lyapunov: bool,
 }
 
 impl Default for Faults {
@@ -29,6 +31,7 @@ impl Default for Faults {
             diffusion_scale: 1.0,
             ito_correction: true,
             masks: Masks::NonLocal,
+            lyapunov: false,
         }
     }
 }
@@ -72,6 +75,7 @@ impl<M: Model> LimitProcess<'_, M> {
     pub fn coefficients(&self, w: &DVector<f64>, frame: &Frame, step_size: f64) -> Coefficients {
         let d = self.noisy.noise_dimension();
         let masks = self.faults.masks;
+        let stein = if self.faults.lyapunov { 0.0 } else { step_size };
         let still = DMatrix::zeros(w.len(), d);
         let (drift, diffusion) = match self.regime {
             Regime::Trivial => (DVector::zeros(w.len()), still),
@@ -80,14 +84,14 @@ impl<M: Model> LimitProcess<'_, M> {
                 let mut drift = -frame.tangent_part(&reg);
                 if step_size > 0.0 {
                     let columns = diffusion_columns(self.noisy, w, masks);
-                    drift += normal_regularization(self.noisy, w, frame, &columns, step_size)
-                        * step_size;
+                    drift +=
+                        normal_regularization(self.noisy, w, frame, &columns, stein) * step_size;
                 }
                 (drift, still)
             }
             Regime::Degenerate => {
                 let columns = diffusion_columns(self.noisy, w, masks);
-                let parts = second_order_drift(self.noisy, w, frame, &columns, step_size);
+                let parts = second_order_drift(self.noisy, w, frame, &columns, stein);
                 let diffusion = &columns - &frame.normal * frame.normal.tr_mul(&columns);
                 let ito = if self.faults.ito_correction { 1.0 } else { 0.0 };
                 (parts.tangential() * ito, diffusion)

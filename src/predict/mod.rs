@@ -3,7 +3,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use crate::derive::{
-    Frame, GeometryError, Regime, RegimeEvidence, descent_limit, flow_map, is_affine_in_noise,
+    Frame, GeometryError, NoiseOrder, Regime, RegimeEvidence, descent_limit, flow_map, noise_order,
     rank_on_manifold, regime_near, regularizer_value,
 };
 use crate::limit::{Coefficients, LimitProcess};
@@ -44,8 +44,8 @@ pub struct Prediction {
     pub regularizer: f64,
     /// Drift and diffusion of the limit at Φ(w₀).
     pub coefficients: Coefficients,
-    /// Whether ∇L̂ is affine in η; if not, the degenerate limit needs σ² ≪ α.
-    pub affine_in_noise: bool,
+    /// How ∇L̂ depends on η; if curved, the degenerate limit needs σ² ≪ α.
+    pub noise_order: NoiseOrder,
     /// One for each level of the study.
     pub levels: Vec<LevelPrediction>,
 }
@@ -54,6 +54,14 @@ impl Prediction {
     /// The regime.
     pub fn regime(&self) -> Regime {
         self.evidence.regime
+    }
+
+    /// The clock that the derived regime runs on, whatever the scenario claims.
+    pub fn clock_of_regime(&self) -> Clock {
+        match self.regime() {
+            Regime::NonDegenerate => Clock::Fast,
+            Regime::Degenerate | Regime::Trivial => Clock::Slow,
+        }
     }
 
     /// Whether the limit has no Brownian part.
@@ -127,24 +135,25 @@ pub fn predict(study: &Study) -> Result<Prediction, ScenarioError> {
     }
     let masks = study.faults.masks;
     let evidence = regime_near(noisy, &landing, rank, masks).map_err(blame("model.start"))?;
-    let of_regime = match evidence.regime {
-        Regime::NonDegenerate => Clock::Fast,
-        Regime::Degenerate | Regime::Trivial => Clock::Slow,
-    };
     let mut prediction = Prediction {
         rank,
         evidence,
-        clock: study.spec.limit.clock.unwrap_or(of_regime),
+        clock: Clock::Slow,
         regularizer: regularizer_value(noisy, &landing, masks),
         coefficients: Coefficients {
             drift: DVector::zeros(landing.len()),
             diffusion: DMatrix::zeros(landing.len(), noisy.noise_dimension()),
         },
-        affine_in_noise: is_affine_in_noise(noisy, &landing),
+        noise_order: noise_order(noisy, &landing),
         levels: Vec::new(),
         landing,
         frame,
     };
+    prediction.clock = study
+        .spec
+        .limit
+        .clock
+        .unwrap_or(prediction.clock_of_regime());
     let process = prediction.process(study);
     prediction.coefficients = process.coefficients(&prediction.landing, &prediction.frame, 0.0);
     integrator_fits(study, &prediction)?;

@@ -439,6 +439,7 @@ fn errors(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record([
         "observable",
+        "moment",
         "level",
         "step_size",
         "sigma",
@@ -450,6 +451,7 @@ fn errors(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
     for rung in &verdict.errors {
         csv.write_record([
             rung.observable.clone(),
+            rung.moment.to_owned(),
             rung.level.to_string(),
             number(rung.step_size),
             number(rung.sigma),

@@ -205,7 +205,9 @@ pub fn prediction_text(study: &Study, prediction: &Prediction) -> String {
         )
     };
     let _ = writeln!(text, "Brownian part  {brownian}");
-    if !prediction.affine_in_noise && evidence.regime == crate::derive::Regime::Degenerate {
+    if prediction.noise_order == crate::derive::NoiseOrder::Curved
+        && evidence.regime == crate::derive::Regime::Degenerate
+    {
         let worst = study
             .levels
             .iter()
@@ -213,7 +215,7 @@ pub fn prediction_text(study: &Study, prediction: &Prediction) -> String {
             .fold(0.0, f64::max);
         let _ = writeln!(
             text,
-            "warning        ∇L̂ is not affine in η: the limit needs σ² ≪ α; here σ²/α is up to {worst:.3}"
+            "warning        the mean of ∇L̂ is not ∇L: the limit needs σ² ≪ α; here σ²/α is up to {worst:.3}"
         );
     }
     let _ = writeln!(

@@ -54,6 +54,7 @@ impl Study {
             drift_scale: spec.limit.drift_scale,
             diffusion_scale: spec.limit.diffusion_scale,
             ito_correction: spec.limit.ito_correction,
+            lyapunov: spec.limit.lyapunov,
             masks: match spec.limit.masks {
                 MasksSpec::NonLocal => Masks::NonLocal,
                 MasksSpec::Local => Masks::Local,
@@ -606,13 +607,13 @@ impl Resolver<'_> {
         if let Some(step) = limit.time_step {
             self.positive("limit.time_step", step)?;
             let steps = self.spec.ladder.horizon / step;
-            if !(10.0..=1e7).contains(&steps) {
+            if !(50.0..=1e7).contains(&steps) {
                 let message =
                     format!("limit.time_step {step:e} makes {steps:.1e} steps to the horizon");
                 return self.fail(
                     "limit.time_step",
                     message,
-                    "between 10 and 10⁷ steps are sensible; 200 is the default",
+                    "between 50 and 10⁷ steps are sensible; 200 is the default",
                 );
             }
         }
@@ -647,6 +648,7 @@ impl Resolver<'_> {
         let margins = &self.spec.margins;
         for (key, x) in [
             ("margins.mean", margins.mean),
+            ("margins.square", margins.square),
             ("margins.law", margins.law),
             ("margins.ks", margins.ks),
             ("margins.exponent", margins.exponent),

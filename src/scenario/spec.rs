@@ -221,6 +221,9 @@ pub struct LimitSpec {
     /// Declared fault where "local": ½Δ_η in place of the non-local regulariser of masks.
     #[serde(default)]
     pub masks: MasksSpec,
+    /// Declared fault where true: Lyapunov in place of Stein in the corrected limit.
+    #[serde(default)]
+    pub lyapunov: bool,
     /// Declared fault: claims this clock whatever the regime.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<super::Clock>,
@@ -238,6 +241,7 @@ impl Default for LimitSpec {
             diffusion_scale: 1.0,
             ito_correction: true,
             masks: MasksSpec::NonLocal,
+            lyapunov: false,
             clock: None,
         }
     }
@@ -302,6 +306,8 @@ pub struct MarginsSpec {
     pub level: f64,
     /// Mean, extrapolated to α → 0: share of the displacement.
     pub mean: f64,
+    /// Mean squared displacement of a stochastic limit, extrapolated to α → 0: share of its largest value.
+    pub square: f64,
     /// Wasserstein-1 distance of the law at the horizon: share of the limit's standard deviation.
     pub law: f64,
     /// Kolmogorov–Smirnov distance of the law at the horizon.
@@ -323,6 +329,7 @@ impl Default for MarginsSpec {
         Self {
             level: 0.01,
             mean: 0.03,
+            square: 0.1,
             law: 0.1,
             ks: 0.06,
             exponent: 0.25,

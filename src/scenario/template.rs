@@ -1,7 +1,12 @@
 //! A commented scenario to start from: `singlim new MODEL NOISE`.
 
+use nalgebra::DVector;
+
 use super::Observable;
 use super::load::{ScenarioError, nearest};
+use crate::derive::{
+    GeometryError, Masks, NoiseOrder, Regime, noise_order, project, rank_on_manifold, regime_near,
+};
 use crate::models::{
     AnyModel, CARDS, Circle, Model, Product, Profile, Sphere, TwoProducts, Valley, WideningValley,
 };
@@ -36,39 +41,34 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
     let (model, start, observables, extra) = match model_name {
         "product" => (
             AnyModel::Product(Product),
-            "{ u = 2.0, v = 0.5 }",
+            vec![1.6, 0.625],
             "\"imbalance\", \"u\"",
-            String::new(),
+            "",
         ),
         "two-products" => (
             AnyModel::TwoProducts(TwoProducts),
-            "[0.5, 0.5, 0.8660254037844386, 0.8660254037844386]",
-            "\"mixing\", \"share\"",
-            String::new(),
+            vec![0.9, 0.5, 1.1, 0.5],
+            "\"norm\", \"share\"",
+            "",
         ),
-        "circle" => (
-            AnyModel::Circle(Circle),
-            "[0.9, 0.43588989435406733]",
-            "\"angle\"",
-            String::new(),
-        ),
+        "circle" => (AnyModel::Circle(Circle), vec![0.96, 0.28], "\"u2\"", ""),
         "sphere" => (
             AnyModel::Sphere(Sphere::new(3)),
-            "[1.0, 0.0, 0.0]",
+            vec![0.6, 0.0, 0.8],
             "\"w1\"",
-            "dimension = 3\n".into(),
+            "dimension = 3\n",
         ),
         "widening-valley" => (
             AnyModel::WideningValley(WideningValley::new(3)),
-            "[1.2, 0.0, 0.0, 0.0]",
+            vec![1.5, 0.0, 0.0, 0.0],
             "\"radius_squared\"",
-            "dimension = 3\n".into(),
+            "dimension = 3\n",
         ),
         _ => (
             AnyModel::Valley(Valley::new(Profile::ExpSine, 1.0)),
-            "[0.3, 0.0]",
+            vec![0.3, 0.0],
             "\"x\", \"sin_x\"",
-            "profile = \"exp-sine\"   # or \"quadratic\", \"cosh\"\nstrength = 1.0\n".into(),
+            "profile = \"exp-sine\"   # or \"quadratic\", \"cosh\"\nstrength = 1.0\n",
         ),
     };
     let source = Source {
@@ -84,11 +84,14 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
     } else {
         "\"gaussian\", \"rademacher\" or \"uniform\""
     };
-    let (exponent, sigma) = if crate::derive::is_affine_in_noise(&noisy, &nalgebra_start(&noisy)) {
-        ("0.0", "0.3")
-    } else {
-        ("1.0", "0.2")
-    };
+    let design =
+        Design::of(&noisy, &start).map_err(|error| fail(error.to_string(), String::new()))?;
+    let Design {
+        step_sizes,
+        sigma,
+        exponent,
+        regime,
+    } = design;
     Ok(format!(
         "# {model_name} with {mechanism} noise. Validate: singlim check FILE. Theory alone: singlim predict FILE.\n\
          title = \"{model_name} with {mechanism} noise\"\n\
@@ -97,15 +100,15 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
          observables = [{observables}]\n\n\
          [model]   # {formula}\n\
          kind = \"{model_name}\"\n\
-         {extra}start = {start}   # w₀, on Γ or off it\n\n\
+         {extra}start = {start:?}   # w₀, on Γ or off it\n\n\
          [[noise]]   # {noise_formula}\n\
          kind = \"{mechanism}\"\n\
          law = \"gaussian\"   # {laws}\n\
          scale = 1.0        # standard deviation in units of σ\n\n\
          [ladder]\n\
-         step_sizes = [0.2, 0.1414, 0.1, 0.0707, 0.05]   # at least four, geometric; α·λ_max < 2\n\
-         sigma = {sigma}            # σ at the largest step size\n\
-         sigma_exponent = {exponent}   # q in σ ∝ α^q; 0 keeps σ fixed\n\
+         step_sizes = [{step_sizes}]   # at least four, geometric; α·λ_max < 2\n\
+         sigma = {sigma:?}            # σ at the largest step size\n\
+         sigma_exponent = {exponent:?}   # q in σ ∝ α^q; 0 keeps σ fixed\n\
          sigma_factors = [0.5, 0.7]   # further rungs at another σ, to measure its exponent\n\
          horizon = 0.5          # T in slow time\n\
          records = 5\n\
@@ -117,7 +120,7 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
          [limit]\n\
          corrected = false   # true: correct the limit for each finite step size\n\n\
          [expect]\n\
-         # regime = \"degenerate\"   # or \"non-degenerate\", \"trivial\"; `singlim predict` tells\n\n\
+         regime = \"{regime}\"   # as derived; a disagreement is a rejected check\n\n\
          [margins]   # shares of the total displacement, declared before the run\n\
          mean = 0.03\n",
         formula = card.formula,
@@ -125,8 +128,34 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
     ))
 }
 
-fn nalgebra_start<M: Model>(noisy: &NoisyLoss<M>) -> nalgebra::DVector<f64> {
-    nalgebra::DVector::from_fn(noisy.dimension(), |i, _| 0.5 + 0.1 * i as f64)
+/// A ladder that suits the noise: stable, and such that all predicted error terms vanish along it.
+struct Design {
+    step_sizes: String,
+    sigma: f64,
+    exponent: f64,
+    regime: Regime,
+}
+
+impl Design {
+    fn of(noisy: &NoisyLoss<AnyModel>, start: &[f64]) -> Result<Self, GeometryError> {
+        let start = DVector::from_column_slice(start);
+        let rank = rank_on_manifold(noisy, &start)?;
+        let (w, frame) = project(noisy, &start, rank)?;
+        let regime = regime_near(noisy, &w, rank, Masks::NonLocal)?.regime;
+        let (exponent, ratio, sigma) = match (regime, noise_order(noisy, &w)) {
+            (Regime::Degenerate, NoiseOrder::Curved) => (1.0, std::f64::consts::SQRT_2, 0.1),
+            (Regime::NonDegenerate, _) => (0.5, 2.0, 0.2),
+            _ => (0.0, 2.0, 0.3),
+        };
+        let largest = 0.25 / frame.largest_eigenvalue();
+        let rung = |i: i32| format!("{:.4}", largest / f64::powi(ratio, i));
+        Ok(Self {
+            step_sizes: (0..4).map(rung).collect::<Vec<_>>().join(", "),
+            sigma,
+            exponent,
+            regime,
+        })
+    }
 }
 
 #[cfg(test)]

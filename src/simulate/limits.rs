@@ -1,8 +1,8 @@
 //! The limit at the record times of the iterates: one curve or ensemble for all rungs, or one a rung if corrected.
 
 use super::{LevelRun, Monitor, Samples};
-use crate::derive::{GeometryError, PointEvidence, Regime, evidence_at};
-use crate::limit::{EnsemblePlan, FlowPoint, run_ensemble, run_flow};
+use crate::derive::{GeometryError, PointEvidence, evidence_at};
+use crate::limit::{EnsemblePlan, run_ensemble, run_flow};
 use crate::predict::Prediction;
 use crate::scenario::{Arm, IntegratorKind, Study};
 
@@ -22,8 +22,6 @@ pub struct LimitRun {
     pub initial: Vec<f64>,
     /// One path for a deterministic limit.
     pub samples: Samples,
-    /// Whether there is no Brownian part, so that the only path is the limit.
-    pub deterministic: bool,
     /// Regularizer and noise along the way.
     pub evidence: Vec<PointEvidence>,
     /// The largest λ_max along the way.
@@ -115,7 +113,6 @@ fn run_limit(
             width,
             values: Vec::new(),
         },
-        deterministic: !euler,
         evidence: Vec::new(),
         largest_eigenvalue: 0.0,
         first_path: Vec::new(),
@@ -130,11 +127,7 @@ fn run_limit(
     };
     if !euler {
         let tolerance = study.spec.limit.tolerance;
-        let points: Vec<FlowPoint> = if prediction.regime() == Regime::Trivial {
-            run_flow(&process, start, &run.times, tolerance, |_| 0.0)?
-        } else {
-            run_flow(&process, start, &run.times, tolerance, step_size_at)?
-        };
+        let points = run_flow(&process, start, &run.times, tolerance, step_size_at)?;
         monitor.advance(1);
         for point in &points {
             run.samples.values.extend(observe(point.w.as_slice()));

@@ -1,56 +1,41 @@
-//! Means: signed errors along the ladder, extrapolated to α → 0, equivalent to the limit; and the order of the errors.
+//! Means and mean squared displacements: signed errors along the ladder, taken to α → 0, equivalent to the limit's.
 
+use super::extrapolation::{fit_over_rungs, regressor_exponents};
 use super::{Check, Displacement, Evidence, NOISE_FLOOR, RESAMPLES, RungError, TAIL_RESAMPLES};
-use crate::derive::Regime;
-use crate::statistics::{
-    Equivalence, Interval, Outcome, PowerLaw, StatisticsError, classify, power_law,
-    weighted_least_squares,
-};
+use crate::scenario::Schedule;
+use crate::statistics::{Outcome, PowerLaw, StatisticsError, classify, power_law};
 
 /// Standard errors are taken to be at least this share of the scale: rounding, and the tolerance of the limit.
 const ROUNDING: f64 = 1e-8;
 
-/// A term of the predicted error of the mean, as a power of α along this ladder.
+/// What of an observable o is averaged.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct ErrorTerm {
-    pub name: &'static str,
-    pub exponent: f64,
+enum Moment {
+    /// E o.
+    Mean,
+    /// E (o − o(W(0)))², of stochastic limits: sees a wrong diffusion that leaves the means alone.
+    Square { start: f64 },
 }
 
-/// The terms of the predicted error with σ ∝ α^q put in.
-pub(super) fn error_terms(evidence: &Evidence) -> Vec<ErrorTerm> {
-    let q = evidence.study.spec.ladder.sigma_exponent;
-    let term = |name, exponent| ErrorTerm { name, exponent };
-    let mut terms = vec![term("α", 1.0), term("α²", 2.0)];
-    match evidence.prediction.regime() {
-        Regime::NonDegenerate => terms.push(term("σ²", 2.0 * q)),
-        Regime::Degenerate if evidence.prediction.affine_in_noise => {
-            terms.push(term("ασ²", 1.0 + 2.0 * q));
+impl Moment {
+    fn of(self, x: f64) -> f64 {
+        match self {
+            Self::Mean => x,
+            Self::Square { start } => (x - start).powi(2),
         }
-        Regime::Degenerate => {
-            terms.push(term("σ²", 2.0 * q));
-            terms.push(term("σ²/α", 2.0 * q - 1.0));
-        }
-        Regime::Trivial => (),
     }
-    terms
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Square { .. } => "mean square",
+        }
+    }
 }
 
-/// The two slowest vanishing powers of α among the error terms: the regressors of the extrapolation.
-fn regressor_exponents(evidence: &Evidence) -> Vec<f64> {
-    let mut exponents: Vec<f64> = error_terms(evidence)
-        .iter()
-        .map(|term| term.exponent)
-        .filter(|&exponent| exponent > 1e-9)
-        .collect();
-    exponents.sort_by(f64::total_cmp);
-    exponents.dedup_by(|a, b| (*a - *b).abs() < 1e-9);
-    exponents.truncate(2);
-    exponents
-}
-
-/// The errors of one observable at one record time, rung by rung.
+/// The errors of one moment of one observable at one record time, rung by rung, coarsest first.
 struct Errors {
+    moment: Moment,
     /// Of each rung; they differ by the rounding to whole iterations.
     slow_times: Vec<f64>,
     step_sizes: Vec<f64>,
@@ -64,9 +49,16 @@ struct Errors {
 }
 
 impl Errors {
-    fn at(evidence: &Evidence, observable: usize, record: usize, scale: f64) -> Self {
+    fn at(
+        evidence: &Evidence,
+        observable: usize,
+        moment: Moment,
+        record: usize,
+        scale: f64,
+    ) -> Self {
         let shared = evidence.limits.len() == 1;
         let mut errors = Errors {
+            moment,
             slow_times: Vec::new(),
             step_sizes: Vec::new(),
             errors: Vec::new(),
@@ -75,13 +67,13 @@ impl Errors {
             degrees_of_freedom: f64::INFINITY,
         };
         for run in &evidence.ladder {
-            let at = run.compared[record.min(run.compared.len() - 1)];
+            let at = run.compared[record];
             let limit = evidence.limit_for(run);
-            let here = run.samples.moments(at, observable, |x| x);
-            let there =
-                limit
-                    .samples
-                    .moments(limit.record_at(run.slow_times[at]), observable, |x| x);
+            let limit_record = limit.record_at(run.slow_times[at]);
+            let here = run.samples.moments(at, observable, |x| moment.of(x));
+            let there = limit
+                .samples
+                .moments(limit_record, observable, |x| moment.of(x));
             let own = if shared { 0.0 } else { there.std_error() };
             let dof = here.count.saturating_sub(1).max(1) as f64;
             errors.degrees_of_freedom = errors.degrees_of_freedom.min(dof);
@@ -98,6 +90,15 @@ impl Errors {
         errors
     }
 
+    /// The standard error of a rung's error, the limit's share in it.
+    fn std_error(&self, rung: usize) -> f64 {
+        self.std_errors[rung].hypot(self.common)
+    }
+
+    fn is_above_floor(&self, rung: usize) -> bool {
+        self.errors[rung].abs() >= NOISE_FLOOR * self.std_error(rung)
+    }
+
     /// The error extrapolated to α → 0 with its standard error and a description of the fit.
     fn extrapolate(&self, exponents: &[f64]) -> Result<(f64, f64, String), StatisticsError> {
         let powers = |p: &f64| {
@@ -108,11 +109,8 @@ impl Errors {
         };
         let mut regressors = vec![vec![1.0; self.step_sizes.len()]];
         regressors.extend(exponents.iter().map(powers));
-        let fit = weighted_least_squares(&regressors, &self.errors, &self.std_errors)?;
-        // Terms that were left out make χ² large; the standard error then grows with it (Birge 1932).
-        let dof = fit.degrees_of_freedom.max(1) as f64;
-        let inflation = (fit.chi_squared / dof).max(1.0).sqrt();
-        let std_error = (fit.std_error(0) * inflation).hypot(self.common);
+        let (estimate, std_error, fit) =
+            fit_over_rungs(&regressors, &self.errors, &self.std_errors, 0)?;
         let terms: Vec<_> = exponents
             .iter()
             .zip(&fit.coefficients[1..])
@@ -122,55 +120,21 @@ impl Errors {
             .p_value
             .map_or(String::new(), |p| format!(", χ² p = {p:.2}"));
         Ok((
-            fit.coefficients[0],
-            std_error,
+            estimate,
+            std_error.hypot(self.common),
             format!("{}{chi}", terms.join(" ")),
         ))
     }
 
-    fn last_slow_time(&self) -> f64 {
-        self.slow_times[self.slow_times.len() - 1]
-    }
-
-    fn under_floor(&self) -> Vec<String> {
-        let rungs = self
-            .step_sizes
-            .iter()
-            .zip(self.errors.iter().zip(&self.std_errors));
-        rungs
-            .filter(|(_, (e, se))| e.abs() < NOISE_FLOOR * *se)
-            .map(|(a, _)| format!("{a}"))
-            .collect()
-    }
-
-    fn rows(&self, evidence: &Evidence, observable: &str) -> Vec<RungError> {
-        (0..self.errors.len())
-            .map(|i| RungError {
-                observable: observable.to_owned(),
-                level: evidence.ladder[i].level.number,
-                step_size: self.step_sizes[i],
-                sigma: evidence.ladder[i].level.sigma,
-                slow_time: self.slow_times[i],
-                error: self.errors[i],
-                std_error: self.std_errors[i].hypot(self.common),
-                above_floor: self.errors[i].abs()
-                    >= NOISE_FLOOR * self.std_errors[i].hypot(self.common),
-            })
-            .collect()
-    }
-
-    /// c·α^p with an interval for p.
+    /// c·α^p with an interval for p. The limit's own error is common to all rungs; it counts against each here.
     fn order(
         &self,
         evidence: &Evidence,
         level: f64,
         resamples: usize,
     ) -> Result<PowerLaw, StatisticsError> {
-        // The limit's own error is common to all rungs; it counts against each here.
-        let std_errors: Vec<_> = self
-            .std_errors
-            .iter()
-            .map(|se| se.hypot(self.common))
+        let std_errors: Vec<_> = (0..self.errors.len())
+            .map(|rung| self.std_error(rung))
             .collect();
         let seed = evidence.study.spec.seed;
         power_law(
@@ -192,96 +156,125 @@ impl Errors {
             .map(|(e, se)| (e / se).powi(2))
             .sum()
     }
+
+    fn last_slow_time(&self) -> f64 {
+        self.slow_times[self.slow_times.len() - 1]
+    }
+
+    /// The errors in words, rungs under the noise floor marked.
+    fn description(&self) -> String {
+        let rung = |i: usize| {
+            let mark = if self.is_above_floor(i) {
+                ""
+            } else {
+                " (noise floor)"
+            };
+            let (alpha, error) = (self.step_sizes[i], self.errors[i]);
+            format!("α={alpha}: {error:+.2e}±{:.0e}{mark}", self.std_error(i))
+        };
+        (0..self.errors.len())
+            .map(rung)
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    fn rows(&self, evidence: &Evidence, observable: &str) -> Vec<RungError> {
+        let row = |i: usize| RungError {
+            observable: observable.to_owned(),
+            moment: self.moment.name(),
+            level: evidence.ladder[i].level.number,
+            step_size: self.step_sizes[i],
+            sigma: evidence.ladder[i].level.sigma,
+            slow_time: self.slow_times[i],
+            error: self.errors[i],
+            std_error: self.std_error(i),
+            above_floor: self.is_above_floor(i),
+        };
+        (0..self.errors.len()).map(row).collect()
+    }
 }
 
 pub(super) fn checks(evidence: &Evidence, rung_errors: &mut Vec<RungError>) -> Vec<Check> {
-    let exponents = regressor_exponents(evidence);
-    let records = evidence
+    let counts: Vec<_> = evidence
         .ladder
         .iter()
         .map(|run| run.compared.len())
-        .max()
-        .unwrap_or(0);
+        .collect();
+    if counts.iter().any(|&count| count != counts[0]) {
+        let detail = "on the coarsest rung several record times fall on one iteration; take fewer records or smaller step sizes";
+        return vec![Check::of("mean", Outcome::Inconclusive, detail.into())];
+    }
     let mut checks = Vec::new();
-    let mut orders = Vec::new();
+    let mut clearest: Option<(&str, Errors)> = None;
     for (observable, name) in evidence.observables() {
         let displacement = Displacement::of(evidence, observable);
         if displacement.scale == 0.0 {
             continue;
         }
-        let margin = evidence.margins().mean * displacement.scale;
-        let mut clearest: Option<Errors> = None;
-        for record in 0..records {
-            let errors = Errors::at(evidence, observable, record, displacement.scale);
-            rung_errors.extend(errors.rows(evidence, name));
-            checks.push(mean_check(evidence, &errors, &exponents, margin, displacement).on(name));
-            if clearest
-                .as_ref()
-                .is_none_or(|best| errors.signal() > best.signal())
-            {
-                clearest = Some(errors);
+        let margins = evidence.margins();
+        let start = evidence.limit_for(evidence.finest()).initial[observable];
+        let mut questions = vec![(Moment::Mean, margins.mean * displacement.scale)];
+        if !evidence.is_deterministic() && displacement.moves {
+            questions.push((
+                Moment::Square { start },
+                margins.square * displacement.scale.powi(2),
+            ));
+        }
+        for (moment, margin) in questions {
+            for record in 0..counts[0] {
+                let errors = Errors::at(evidence, observable, moment, record, displacement.scale);
+                rung_errors.extend(errors.rows(evidence, name));
+                if evidence.study.spec.limit.corrected {
+                    checks.extend(
+                        corrected_checks(evidence, &errors, margin)
+                            .into_iter()
+                            .map(|c| c.on(name)),
+                    );
+                } else {
+                    checks
+                        .push(extrapolated_check(evidence, &errors, margin, displacement).on(name));
+                }
+                let clearer = |(_, best): &(&str, Errors)| errors.signal() > best.signal();
+                if observable == 0
+                    && moment == Moment::Mean
+                    && clearest.as_ref().is_none_or(clearer)
+                {
+                    clearest = Some((name, errors));
+                }
             }
         }
-        orders.extend(clearest.map(|errors| (name, errors)));
     }
     if checks.is_empty() {
-        checks.push(Check::of(
-            "mean",
-            Outcome::Inconclusive,
-            "none of the observables moves in the limit, so nothing can be compared; add one that does".into(),
-        ));
+        let detail = "none of the observables moves in the limit, so nothing can be compared; add one that does";
+        checks.push(Check::of("mean", Outcome::Inconclusive, detail.into()));
     }
-    if let (Some(expected), Some((name, errors))) =
-        (evidence.study.spec.expect.order, orders.first())
-    {
-        checks.push(order_check(evidence, errors, expected).on(name));
+    if let (Some(expected), Some((name, errors))) = (evidence.study.spec.expect.order, clearest) {
+        checks.push(order_check(evidence, &errors, expected).on(name));
     }
     checks
 }
 
-fn mean_check(
+/// The error extrapolated to α → 0 against zero.
+fn extrapolated_check(
     evidence: &Evidence,
     errors: &Errors,
-    exponents: &[f64],
     margin: f64,
     displacement: Displacement,
 ) -> Check {
+    let name = errors.moment.name();
+    let exponents = regressor_exponents(evidence);
     let tested = errors
-        .extrapolate(exponents)
+        .extrapolate(&exponents)
         .and_then(|(estimate, std_error, fit)| {
+            let dof = Some(errors.degrees_of_freedom);
             Ok((
-                evidence.equivalent(
-                    estimate,
-                    std_error,
-                    Some(errors.degrees_of_freedom),
-                    0.0,
-                    margin,
-                )?,
+                evidence.equivalent(estimate, std_error, dof, 0.0, margin)?,
                 fit,
             ))
         });
-    let (
-        Equivalence {
-            estimate,
-            interval,
-            p_value,
-            outcome,
-        },
-        fit,
-    ) = match tested {
+    let (test, fit) = match tested {
         Ok(tested) => tested,
-        Err(error) => return Check::impossible("mean", &error),
-    };
-    let rungs: Vec<_> = errors
-        .step_sizes
-        .iter()
-        .zip(errors.errors.iter().zip(&errors.std_errors))
-        .map(|(a, (e, se))| format!("α={a}: {e:+.2e}±{se:.0e}"))
-        .collect();
-    let floor = errors.under_floor();
-    let floor = match floor.len() {
-        0 => String::new(),
-        _ => format!("; noise floor at α = {}", floor.join(", ")),
+        Err(error) => return Check::impossible(name, &error),
     };
     let order = match errors.order(evidence, evidence.margins().level, RESAMPLES) {
         Ok(law) => format!(
@@ -296,26 +289,56 @@ fn mean_check(
         "; the limit stands still, the scale is |P∇o||W(0)|"
     };
     let mut check = Check::of(
-        "mean",
-        outcome,
+        name,
+        test.outcome,
         format!(
-            "slow time {:.4}: error at α → 0; fit {fit}; {order}; {}{floor}{still}; displacement {:.4}",
+            "slow time {:.4}: error at α → 0; fit {fit}; {order}; {}{still}; displacement {:.4}",
             errors.last_slow_time(),
-            rungs.join(", "),
+            errors.description(),
             displacement.scale
         ),
     )
-    .with(estimate, interval, 0.0, margin);
-    check.p_value = Some(p_value);
+    .with(test.estimate, test.interval, 0.0, margin);
+    check.p_value = Some(test.p_value);
     check
 }
 
+/// A corrected limit holds at each step size by itself: the error of every rung against zero, nothing extrapolated.
+fn corrected_checks(evidence: &Evidence, errors: &Errors, margin: f64) -> Vec<Check> {
+    let name = format!("{} at finite α", errors.moment.name());
+    let rung = |i: usize| {
+        let dof = Some(errors.degrees_of_freedom);
+        match evidence.equivalent(errors.errors[i], errors.std_error(i), dof, 0.0, margin) {
+            Err(error) => Check::impossible(&name, &error),
+            Ok(test) => {
+                let detail = format!(
+                    "slow time {:.4}: error against the limit corrected for step size {}",
+                    errors.slow_times[i], errors.step_sizes[i]
+                );
+                let mut check = Check::of(&name, test.outcome, detail).with(
+                    test.estimate,
+                    test.interval,
+                    0.0,
+                    margin,
+                );
+                check.p_value = Some(test.p_value);
+                check
+            }
+        }
+    };
+    (0..errors.errors.len()).map(rung).collect()
+}
+
 fn order_check(evidence: &Evidence, errors: &Errors, expected: f64) -> Check {
+    if matches!(evidence.study.schedule, Schedule::PolynomialInSteps { .. }) {
+        let detail = "with schedule.decay_steps each rung runs on a curve of its own; use decay_time to compare rungs";
+        return Check::of("order", Outcome::Inconclusive, detail.into());
+    }
     let margin = evidence.margins().order;
     match errors.order(evidence, evidence.margins().level, RESAMPLES) {
         Err(error) => Check::impossible("order", &error),
         Ok(law) => {
-            let interval: Interval = law.exponent_interval;
+            let interval = law.exponent_interval;
             let strict = |level: f64| {
                 let interval = errors
                     .order(evidence, level, TAIL_RESAMPLES)?

@@ -2,6 +2,7 @@
 
 mod conduct;
 mod displacement;
+mod extrapolation;
 mod freezing;
 mod law;
 mod mean;
@@ -113,11 +114,13 @@ pub struct Verdict {
     pub errors: Vec<RungError>,
 }
 
-/// The signed error of the mean of one observable at one record time on one rung of the ladder.
+/// The signed error of a moment of one observable at one record time on one rung of the ladder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RungError {
     /// The observable.
     pub observable: String,
+    /// "mean" or "mean square" (of the displacement).
+    pub moment: &'static str,
     /// Number of the rung.
     pub level: u32,
     /// α.
@@ -126,7 +129,7 @@ pub struct RungError {
     pub sigma: f64,
     /// Slow time.
     pub slow_time: f64,
-    /// Mean of the iterates less mean of the limit.
+    /// Moment of the iterates less that of the limit.
     pub error: f64,
     /// Its standard error.
     pub std_error: f64,
@@ -180,7 +183,12 @@ impl<'a> Evidence<'a> {
             .map(|run| run.compared.len())
             .max()
             .unwrap_or(1);
-        let questions = self.study.observables.len() * (records + 4) + 4;
+        let corrected = if self.study.spec.limit.corrected {
+            self.ladder.len()
+        } else {
+            1
+        };
+        let questions = self.study.observables.len() * (2 * records * corrected + 4) + 4;
         self.margins().level / questions as f64
     }
 
@@ -240,7 +248,7 @@ impl<'a> Evidence<'a> {
     }
 
     fn is_deterministic(&self) -> bool {
-        self.limits.iter().all(|limit| limit.deterministic)
+        self.prediction.is_deterministic()
     }
 }
 
@@ -265,6 +273,7 @@ pub fn verify(
     let mut errors = Vec::new();
     if prediction.regime() == Regime::Trivial {
         checks.extend(standstill::checks(&evidence));
+        checks.extend(standstill::expectations(&evidence));
     } else {
         checks.extend(mean::checks(&evidence, &mut errors));
         if evidence.is_deterministic() {
@@ -281,7 +290,7 @@ pub fn verify(
         regime: prediction.regime(),
         sentence: sentence(verdict, &evidence, &checks),
         false_alarm_rate: 2.0 * study.spec.margins.level,
-        planted_faults: planted_faults(study),
+        planted_faults: planted_faults(study, prediction),
         checks,
         errors,
     }
@@ -322,7 +331,7 @@ fn sentence(verdict: Outcome, evidence: &Evidence, checks: &[Check]) -> String {
     }
 }
 
-fn planted_faults(study: &Study) -> Vec<String> {
+fn planted_faults(study: &Study, prediction: &Prediction) -> Vec<String> {
     let mut faults = Vec::new();
     let planted = study.faults;
     if planted.drift_scale != 1.0 {
@@ -337,10 +346,18 @@ fn planted_faults(study: &Study) -> Vec<String> {
     if !planted.ito_correction {
         faults.push("limit.ito_correction = false".into());
     }
+    if planted.lyapunov {
+        faults.push("limit.lyapunov = true".into());
+    }
     if planted.masks == crate::derive::Masks::Local {
         faults.push("limit.masks = \"local\"".into());
     }
-    if let Some(clock) = study.spec.limit.clock {
+    if let Some(clock) = study
+        .spec
+        .limit
+        .clock
+        .filter(|&clock| clock != prediction.clock_of_regime())
+    {
         faults.push(format!(
             "limit.clock = {:?}",
             format!("{clock:?}").to_lowercase()

@@ -25,6 +25,26 @@ pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
     checks
 }
 
+/// What is expected of a motion can't hold where nothing moves.
+pub(super) fn expectations(evidence: &Evidence) -> Vec<Check> {
+    let expect = &evidence.study.spec.expect;
+    [
+        ("exponents", expect.exponents.is_some()),
+        ("order", expect.order.is_some()),
+        ("freezing", expect.freezes == Some(true)),
+    ]
+    .into_iter()
+    .filter(|(_, given)| *given)
+    .map(|(name, _)| {
+        Check::fact(
+            name,
+            false,
+            format!("{name} are expected of a motion, but the regime is trivial: nothing moves"),
+        )
+    })
+    .collect()
+}
+
 /// The mean displacement since the end of the fast phase, path by path, at the record where it is largest.
 fn check(evidence: &Evidence, run: &LevelRun, observable: usize, scale: f64) -> Check {
     let Some(settled) = run.settled else {
