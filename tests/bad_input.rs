@@ -138,7 +138,7 @@ mistakes_in_the_scenario! {
     // Not TOML.
     malformed_value: "sigma = 0.3" => "sigma = 0.3 0.4", ["s.toml:13:"];
     malformed_header: "[model]" => "[model", ["s.toml:4:"];
-    unclosed_list: "0.04, 0.02]" => "0.04, 0.02", ["s.toml:12:"];
+    unclosed_list: "0.04, 0.02]" => "0.04, 0.02", ["s.toml:13:1", "missing comma between array elements"];
     unclosed_string: "\"label\"" => "\"label", ["s.toml:8:"];
     file_cut_short: "paths = 16\n" => "paths", ["s.toml:17:"];
     key_twice: "paths = 16" => "paths = 16\npaths = 17", ["s.toml:18:1", "duplicate key"];
@@ -181,7 +181,7 @@ mistakes_in_the_scenario! {
     sigma_exponent_that_makes_sigma_vanish: "sigma = 0.3" => "sigma = 0.3\nsigma_exponent = 400.0", ["s.toml", "sigma_exponent"];
     sigma_factor_one: "[0.5, 0.7]" => "[1.0]", ["s.toml:14:", "ladder.sigma_factors must be positive and differ from 1, not 1"];
     sigma_factor_nan: "[0.5, 0.7]" => "[nan]", ["s.toml:14:", "ladder.sigma_factors"];
-    sigma_factor_so_small_that_iterations_overflow: "[0.5, 0.7]" => "[1e-9]", ["s.toml", "iterations"];
+    sigma_factor_out_of_range: "[0.5, 0.7]" => "[1e-9]", ["s.toml:14:18", "sigma_factors must lie between"];
     sigma_factor_twice: "[0.5, 0.7]" => "[0.5, 0.5]", ["s.toml:14:", "sigma_factors"];
     sigma_step_size_off_the_ladder: "sigma = 0.3" => "sigma = 0.3\nsigma_step_size = 0.07", ["s.toml:14:19", "ladder.sigma_step_size 0.07 is not one of ladder.step_sizes"];
     noise_scale_zero: "scale = 1.0" => "scale = 0.0", ["s.toml:10:9", "noise.scale must be a positive number"];
@@ -217,8 +217,8 @@ mistakes_in_the_scenario! {
     // Model and start.
     model_unknown: "\"product\"" => "\"prodct\"", ["s.toml:5:8", "unknown model `prodct`", "did you mean `product`?"];
     model_option_of_another_model: "kind = \"product\"" => "kind = \"product\"\ndimension = 3", ["s.toml:6:13", "model `product` has no option `dimension`"];
-    dimension_too_small: "kind = \"product\"" => "kind = \"sphere\"\ndimension = 1", ["s.toml:6:13", "between 2 and 10000, not 1"];
-    dimension_too_large: "kind = \"product\"" => "kind = \"sphere\"\ndimension = 100000", ["s.toml:6:13", "between 2 and 10000, not 100000"];
+    dimension_too_small: "kind = \"product\"" => "kind = \"sphere\"\ndimension = 1", ["s.toml:6:13", "between 2 and 1000, not 1"];
+    dimension_too_large: "kind = \"product\"" => "kind = \"sphere\"\ndimension = 100000", ["s.toml:6:13", "between 2 and 1000, not 100000"];
     profile_unknown: "kind = \"product\"" => "kind = \"valley\"\nprofile = \"exp-sin\"", ["s.toml:6:11", "unknown profile `exp-sin`", "did you mean `exp-sine`?"];
     strength_infinite: "kind = \"product\"" => "kind = \"valley\"\nstrength = inf", ["s.toml:6:12", "strength must be finite"];
     strength_negative: "kind = \"product\"" => "kind = \"valley\"\nprofile = \"quadratic\"\nstrength = -1.0", ["s.toml:7:12", "at least 0"];

@@ -40,9 +40,10 @@ const OF_EVERY_RUN: [&str; 5] = [
     "scenario.toml",
     "summary.csv",
 ];
-const OF_VERIFY: [&str; 7] = [
+const OF_VERIFY: [&str; 8] = [
     "checks.csv",
     "diverged.csv",
+    "errors.csv",
     "manifest.json",
     "samples.csv.gz",
     "scenario.toml",
@@ -202,7 +203,7 @@ mod files {
     use super::*;
 
     #[test]
-    fn a_verified_run_has_seven_files_and_no_others() {
+    fn a_verified_run_has_eight_files_and_no_others() {
         assert_eq!(names(&verified().path("run")), OF_VERIFY);
     }
 
@@ -290,6 +291,10 @@ mod files {
                 "name,observable,verdict,estimate,lower,upper,null,margin,p_value,detail",
             ),
             ("diverged.csv", "level,step_size,sigma,path,iteration"),
+            (
+                "errors.csv",
+                "observable,moment,level,step_size,sigma,slow_time,error,std_error,above_floor",
+            ),
         ] {
             let text = home.read(&format!("run/{file}"));
             assert_eq!(text.lines().next(), Some(header), "{file}");

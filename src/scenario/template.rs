@@ -8,7 +8,7 @@ use crate::derive::{
     GeometryError, Masks, NoiseOrder, Regime, noise_order, project, rank_on_manifold, regime_near,
 };
 use crate::models::{
-    AnyModel, CARDS, Circle, Model, Product, Profile, Sphere, TwoProducts, Valley, WideningValley,
+    AnyModel, CARDS, Circle, Product, Profile, Sphere, TwoProducts, Valley, WideningValley,
 };
 use crate::noise::{Mechanism, NoisyLoss, Source};
 use crate::random::Law;
@@ -47,8 +47,8 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
         ),
         "two-products" => (
             AnyModel::TwoProducts(TwoProducts),
-            vec![0.9, 0.5, 1.1, 0.5],
-            "\"norm\", \"share\"",
+            vec![0.5, 0.4, 1.0, 0.8],
+            "\"share\", \"norm\"",
             "",
         ),
         "circle" => (AnyModel::Circle(Circle), vec![0.96, 0.28], "\"u2\"", ""),
