@@ -298,7 +298,7 @@ fn every_template_runs_and_is_not_rejected() {
             }
         }
     }
-    assert_eq!(ran, 29);
+    assert_eq!(ran, 31);
 }
 
 /// Two noises at once, each in a socket of its own.

@@ -190,6 +190,25 @@ mod tests {
     }
 
     #[test]
+    fn the_normal_covariance_solves_the_stein_equation_and_for_step_size_zero_the_lyapunov_equation()
+     {
+        let frame = Frame {
+            normal: DMatrix::from_fn(4, 3, |i, j| if i == j { 1.0 } else { 0.0 }),
+            eigenvalues: DVector::from_vec(vec![3.0, 1.0, 0.2]),
+        };
+        let columns = DMatrix::from_fn(4, 2, |i, j| 0.3 + i as f64 - 1.7 * (i * j) as f64);
+        let h = DMatrix::from_diagonal(&frame.eigenvalues);
+        let half = columns.rows(0, 3);
+        let s = half * half.transpose();
+        for alpha in [0.0, 0.4] {
+            let x = normal_covariance(&frame, &columns, alpha);
+            assert!(x[(0, 1)].abs() > 1e-3, "the off-diagonal part takes part");
+            let left = &h * &x + &x * &h - &h * &x * &h * alpha;
+            assert!((left - &s).norm() < 1e-13);
+        }
+    }
+
+    #[test]
     fn label_noise_on_least_squares_drifts_by_minus_a_quarter_of_the_gradient_of_tr_h() {
         use crate::models::Product;
         let source = Source {

@@ -336,6 +336,40 @@ mod tests {
     }
 
     #[test]
+    fn no_two_paths_share_their_noise_within_a_block_across_blocks_or_across_levels() {
+        let sources = [source(Mechanism::Label, Law::Gaussian)];
+        let one_level = |level| {
+            let plan = DescentPlan {
+                start: &[2.0, 0.5],
+                step_size_at: &|_| 0.1,
+                sigma: 0.3,
+                paths: 40,
+                record_at: &[50],
+                values_per_record: 2,
+                seed: 7,
+                level,
+            };
+            run_descent(
+                &Product,
+                &sources,
+                &plan,
+                |_, w, out| out.copy_from_slice(w),
+                |_| (),
+            )
+            .values
+        };
+        let mut ends: Vec<u64> = [one_level(0), one_level(1)]
+            .concat()
+            .iter()
+            .step_by(2)
+            .map(|x| x.to_bits())
+            .collect();
+        ends.sort_unstable();
+        ends.dedup();
+        assert_eq!(ends.len(), 80);
+    }
+
+    #[test]
     fn where_one_records_does_not_change_the_paths() {
         let sources = [
             source(Mechanism::Dropconnect, Law::Uniform),

@@ -87,7 +87,7 @@ pub fn checks_table(verdict: &Verdict, width: Option<u16>, colours: bool) -> Str
         };
         let predicted = match (check.null, check.margin) {
             (Some(null), Some(margin)) => format!("{} ± {}", short(null), short(margin)),
-            (Some(null), None) => short(null),
+            (Some(null), None) => format!("at least {}", short(null)),
             _ => String::new(),
         };
         table.add_row([

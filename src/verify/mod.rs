@@ -40,9 +40,9 @@ pub struct Check {
     pub estimate: Option<f64>,
     /// Its interval, of confidence 1 − 2·level.
     pub interval: Option<Interval>,
-    /// The value that the theory says.
+    /// The value that the theory says; the least value that it allows where there is no margin.
     pub null: Option<f64>,
-    /// How far from it still counts as agreement.
+    /// How far from `null` still counts as agreement.
     pub margin: Option<f64>,
     /// p-value of "further away than the margin"; small values speak for the theory.
     pub p_value: Option<f64>,

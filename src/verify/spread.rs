@@ -122,8 +122,8 @@ fn check(evidence: &Evidence, observable: usize) -> Option<Check> {
     let mut check = Check::of(NAME, outcome, detail);
     check.estimate = Some(fit.estimate);
     check.interval = Some(fit.interval);
-    check.null = Some(1.0);
-    check.margin = Some(margin);
+    // A lower bound: it has no margin on the other side.
+    check.null = Some(1.0 - margin);
     Some(check)
 }
 
