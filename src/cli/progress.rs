@@ -1,8 +1,9 @@
 //! Progress bars with rate and time left, on the terminal only.
 
+use std::fmt::Write;
 use std::sync::Mutex;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use singlim::simulate::Monitor;
 
 /// One bar at a time, on standard error.
@@ -22,11 +23,13 @@ impl Bars {
 impl Monitor for Bars {
     fn begin(&self, phase: &str, unit: &str, total: u64) {
         let bar = ProgressBar::new(total).with_message(phase.to_owned());
-        let template = format!(
-            "{{msg:10}} {{wide_bar}} {{percent:>3}} %  {{per_sec:>14}} {unit}  {{eta}} left"
-        );
+        let template =
+            format!("{{msg:9}} {{wide_bar}} {{percent:>3}} %  {{rate}} {unit}/s  {{eta}} left");
         if let Ok(style) = ProgressStyle::with_template(&template) {
-            bar.set_style(style);
+            let rate = |state: &ProgressState, out: &mut dyn Write| {
+                let _ = write!(out, "{:.1e}", state.per_sec());
+            };
+            bar.set_style(style.with_key("rate", rate));
         }
         self.with(|slot| *slot = Some(bar));
     }
