@@ -56,7 +56,7 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
         /// Overwrite the file if it exists
-        #[arg(long)]
+        #[arg(long, requires = "out")]
         force: bool,
     },
     /// Models, noises, laws, observables, integrators, with formulas and options
@@ -89,7 +89,7 @@ struct Run {
     #[arg(long)]
     out: Option<PathBuf>,
     /// Write into a folder that is not empty
-    #[arg(long)]
+    #[arg(long, requires = "out")]
     force: bool,
 }
 
@@ -269,11 +269,13 @@ fn simulate_and_write(
     };
     if !quiet {
         let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        // Into a file or a pipe: wide enough for any row.
+        let width = (!std::io::stdout().is_terminal()).then_some(140);
         let steps = manifest.path_steps as f64;
         let rate = manifest.path_steps_per_second.unwrap_or(0.0);
         show(&format!(
             "{}\n\n{}\n{steps:.2e} path-steps ({rate:.1e}/s), {seconds:.1} s, run folder {place}\n",
-            checks_table(&verdict, None, colours),
+            checks_table(&verdict, width, colours),
             verdict_line(&verdict),
         ))?;
     }

@@ -36,13 +36,6 @@ impl Default for Faults {
     }
 }
 
-impl Faults {
-    /// Whether the limit is the one that the theory says.
-    pub fn is_none(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// dW = b(W) dt + B(W) dB on Γ in slow time, tangential parts only; the normal Itô correction comes from projecting.
 #[derive(Clone, Debug)]
 pub struct Coefficients {

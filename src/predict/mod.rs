@@ -212,6 +212,32 @@ fn integrator_fits(study: &Study, prediction: &Prediction) -> Result<(), Scenari
         let help = "set limit.integrator = \"euler-maruyama\" or leave it out";
         return Err(study.source.error("limit.integrator", message, help));
     }
+    let faults = study.faults;
+    for (key, planted, holds, needs) in [
+        (
+            "limit.diffusion_scale",
+            faults.diffusion_scale != 1.0,
+            !prediction.is_deterministic(),
+            "a stochastic limit",
+        ),
+        (
+            "limit.ito_correction",
+            !faults.ito_correction,
+            prediction.regime() == Regime::Degenerate,
+            "a degenerate noise",
+        ),
+        (
+            "limit.lyapunov",
+            faults.lyapunov,
+            limit.corrected,
+            "limit.corrected = true",
+        ),
+    ] {
+        if planted && !holds {
+            let message = format!("the fault {key} has no effect here: it needs {needs}");
+            return Err(study.source.error(key, message, "remove it"));
+        }
+    }
     for (key, given) in [
         ("limit.time_step", limit.time_step.is_some()),
         ("limit.paths", limit.paths.is_some()),

@@ -7,7 +7,7 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, LineStyle, Table, 
 use crate::predict::Prediction;
 use crate::scenario::Study;
 use crate::statistics::Outcome;
-use crate::verify::{Check, Verdict};
+use crate::verify::{Check, Verdict, planted_faults};
 
 fn colour(outcome: Outcome) -> Color {
     match outcome {
@@ -55,13 +55,15 @@ fn rows(checks: &[Check]) -> Vec<(&Check, usize)> {
     rows
 }
 
-/// The table of checks. `width` is that of the terminal; `colours` whether it shows any.
+/// The table of checks. `width` in characters, that of the terminal if `None`; `colours` whether it shows any.
 pub fn checks_table(verdict: &Verdict, width: Option<u16>, colours: bool) -> String {
     let mut table = Table::new();
     table
         .load_style(TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─')))
         .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(width.unwrap_or(140));
+    if let Some(width) = width {
+        table.set_width(width);
+    }
     if colours {
         table.enforce_styling();
     } else {
@@ -217,6 +219,9 @@ pub fn prediction_text(study: &Study, prediction: &Prediction) -> String {
             text,
             "warning        the mean of ∇L̂ is not ∇L: the limit needs σ² ≪ α; here σ²/α is up to {worst:.3}"
         );
+    }
+    for fault in planted_faults(study, prediction) {
+        let _ = writeln!(text, "planted fault  {fault}");
     }
     let _ = writeln!(
         text,

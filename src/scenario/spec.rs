@@ -293,7 +293,7 @@ pub struct ExpectSpec {
     /// p in error ∝ α^p; not checked unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<f64>,
-    /// Whether the schedule freezes the evolution before the horizon; not checked unless given.
+    /// Whether the schedule freezes the evolution: slow time stays finite; not checked unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub freezes: Option<bool>,
 }

@@ -2,9 +2,10 @@
 
 use super::{Check, Evidence};
 use crate::derive::{PointEvidence, Regime, RegimeEvidence};
+use crate::simulate::LevelRun;
 use crate::statistics::Outcome;
 
-/// Diverged iterates: beyond this share the study is rejected, up to it it is inconclusive.
+/// Diverged iterates: beyond this share of a rung the study is rejected, up to it it is inconclusive.
 const DIVERGED_SHARE: f64 = 0.01;
 /// Limit paths that could not be continued: up to this share is an inconvenience, beyond it a wrong setting.
 const FAILED_SHARE: f64 = 0.001;
@@ -25,7 +26,8 @@ fn regime(evidence: &Evidence) -> Check {
         .flat_map(|limit| limit.evidence.clone())
         .collect();
     let found = RegimeEvidence::over(&along);
-    let changes = found.regime != derived.regime
+    let changes = found.points > 0
+        && found.regime != derived.regime
         && !(derived.regime == Regime::NonDegenerate && found.regime != Regime::NonDegenerate);
     let expected = evidence.study.spec.expect.regime;
     let mut detail = format!(
@@ -86,7 +88,8 @@ fn divergence(evidence: &Evidence) -> Check {
         ),
     };
     // A few paths that blow up say something of the step size; many say that the limit does not hold here.
-    let share = diverged as f64 / paths as f64;
+    let share_of = |run: &LevelRun| run.diverged.len() as f64 / run.level.paths as f64;
+    let share = evidence.levels.iter().map(share_of).fold(0.0, f64::max);
     let verdict = match diverged {
         0 => Outcome::Pass,
         _ if share <= DIVERGED_SHARE => Outcome::Inconclusive,
@@ -120,12 +123,11 @@ fn failed_limit_paths(evidence: &Evidence) -> Option<Check> {
 
 /// Along the ladder every predicted error term must tend to zero, or agreement with the limit can't be shown.
 fn ladder_reaches_the_limit(evidence: &Evidence) -> Option<Check> {
-    let stuck: Vec<_> = super::extrapolation::error_terms(evidence)
-        .into_iter()
-        .filter(|term| term.exponent <= 1e-9)
+    let stuck: Vec<_> = super::extrapolation::stuck_terms(evidence)
+        .iter()
         .map(|term| term.name)
         .collect();
-    if stuck.is_empty() || evidence.prediction.regime() == Regime::Trivial {
+    if stuck.is_empty() {
         return None;
     }
     let q = evidence.study.spec.ladder.sigma_exponent;

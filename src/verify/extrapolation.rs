@@ -5,7 +5,7 @@ use crate::derive::{NoiseOrder, Regime};
 use crate::statistics::{LinearFit, StatisticsError, weighted_least_squares};
 
 /// A fit whose χ² is less likely than this does not describe the coarsest rung.
-const MISFIT: f64 = 0.01;
+const MISFIT: f64 = 1e-3;
 
 /// A term of the predicted error of the mean, as a power of α along this ladder.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,6 +35,16 @@ pub(super) fn error_terms(evidence: &Evidence) -> Vec<ErrorTerm> {
     terms
 }
 
+/// The error terms that do not vanish along the ladder; none where nothing is extrapolated.
+pub(super) fn stuck_terms(evidence: &Evidence) -> Vec<ErrorTerm> {
+    if evidence.study.spec.limit.corrected || evidence.prediction.regime() == Regime::Trivial {
+        return Vec::new();
+    }
+    let mut terms = error_terms(evidence);
+    terms.retain(|term| term.exponent <= 1e-9);
+    terms
+}
+
 /// The two slowest vanishing powers of α among the error terms: the regressors of the extrapolation.
 pub(super) fn regressor_exponents(evidence: &Evidence) -> Vec<f64> {
     let terms = error_terms(evidence);
@@ -49,9 +59,9 @@ pub(super) fn regressor_exponents(evidence: &Evidence) -> Vec<f64> {
     exponents
 }
 
-/// Coefficient `index` of a fit over the rungs (coarsest first) with a standard error that covers what the model leaves
-/// out: inflated by √(χ²/dof) where that exceeds 1 (Birge 1932), and, where χ² says that the model does not hold, widened
-/// by how far the coefficient moves when the coarsest rung is left out.
+/// Coefficient `index` of a fit over the rungs (coarsest first). Where χ² says that the model does not hold, the standard
+/// error is made to cover what the model leaves out: inflated by √(χ²/dof) (Birge 1932), and widened by how far the
+/// coefficient moves when the coarsest rung is left out.
 pub(super) fn fit_over_rungs(
     regressors: &[Vec<f64>],
     values: &[f64],
@@ -60,15 +70,16 @@ pub(super) fn fit_over_rungs(
 ) -> Result<(f64, f64, LinearFit), StatisticsError> {
     let fit = weighted_least_squares(regressors, values, std_errors)?;
     let estimate = fit.coefficients[index];
-    let dof = fit.degrees_of_freedom.max(1) as f64;
-    let mut std_error = fit.std_error(index) * (fit.chi_squared / dof).max(1.0).sqrt();
+    let mut std_error = fit.std_error(index);
     if fit.p_value.is_some_and(|p| p < MISFIT) {
+        let dof = fit.degrees_of_freedom.max(1) as f64;
         let finer: Vec<_> = regressors
             .iter()
             .map(|regressor| regressor[1..].to_vec())
             .collect();
         let without = weighted_least_squares(&finer, &values[1..], &std_errors[1..])?;
-        std_error = std_error.hypot(without.coefficients[index] - estimate);
+        let moved = without.coefficients[index] - estimate;
+        std_error = (std_error * (fit.chi_squared / dof).sqrt()).hypot(moved);
     }
     Ok((estimate, std_error, fit))
 }

@@ -81,6 +81,7 @@ fn check(
         Outcome::Pass
     } else if interval.lower >= margin {
         evidence.confirmed(Outcome::Rejected, |level| {
+            let level = level.max(1.0 / TAIL_RESAMPLES as f64);
             let again = measure(
                 evidence,
                 evidence.finest(),

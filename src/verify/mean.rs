@@ -204,6 +204,16 @@ pub(super) fn checks(evidence: &Evidence, rung_errors: &mut Vec<RungError>) -> V
         let detail = "on the coarsest rung several record times fall on one iteration; take fewer records or smaller step sizes";
         return vec![Check::of("mean", Outcome::Inconclusive, detail.into())];
     }
+    for run in &evidence.ladder {
+        let left = run.level.paths - run.diverged.len();
+        if left < 2 {
+            let detail = format!(
+                "only {left} paths of step size {} are left, too few for a standard error",
+                run.level.step_size
+            );
+            return vec![Check::of("mean", Outcome::Inconclusive, detail)];
+        }
+    }
     let mut checks = Vec::new();
     let mut clearest: Option<(&str, Errors)> = None;
     for (observable, name) in evidence.observables() {
@@ -340,6 +350,7 @@ fn order_check(evidence: &Evidence, errors: &Errors, expected: f64) -> Check {
         Ok(law) => {
             let interval = law.exponent_interval;
             let strict = |level: f64| {
+                let level = level.max(1.0 / TAIL_RESAMPLES as f64);
                 let interval = errors
                     .order(evidence, level, TAIL_RESAMPLES)?
                     .exponent_interval;

@@ -142,9 +142,11 @@ impl Threshold {
                 let moments = run
                     .samples
                     .moments(record, self.observable, |x| self.value(x));
-                k.push(iteration as f64);
-                mean.push(moments.mean);
-                std_error.push(moments.std_error());
+                if moments.count >= 2 {
+                    k.push(iteration as f64);
+                    mean.push(moments.mean);
+                    std_error.push(moments.std_error());
+                }
             }
         }
         first_crossing(&k, &mean, &std_error, self.level)
