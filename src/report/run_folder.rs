@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use crate::scenario::{ScenarioSpec, Study};
 use crate::simulate::{LevelRun, LimitRun};
 use crate::statistics::summarize;
-use crate::verify::Verdict;
+use crate::verify::{Check, RungError, Verdict};
 
 /// Why a run can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -418,26 +418,38 @@ fn samples(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
     csv.flush()
 }
 
-fn diverged(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
+/// A CSV table: the header, then a record for each row.
+fn table<const N: usize>(
+    out: &mut impl Write,
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(["level", "step_size", "sigma", "path", "iteration"])?;
-    for run in record.levels {
-        for divergence in &run.diverged {
-            csv.write_record([
+    csv.write_record(header)?;
+    for row in rows {
+        csv.write_record(row)?;
+    }
+    csv.flush()
+}
+
+fn diverged(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
+    let header = ["level", "step_size", "sigma", "path", "iteration"];
+    let rows = record.levels.iter().flat_map(|run| {
+        run.diverged.iter().map(|divergence| {
+            [
                 run.level.number.to_string(),
                 number(run.level.step_size),
                 number(run.level.sigma),
                 divergence.path.to_string(),
                 divergence.iteration.to_string(),
-            ])?;
-        }
-    }
-    csv.flush()
+            ]
+        })
+    });
+    table(out, header, rows)
 }
 
 fn errors(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
-    csv.write_record([
+    let header = [
         "observable",
         "moment",
         "level",
@@ -447,9 +459,9 @@ fn errors(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
         "error",
         "std_error",
         "above_floor",
-    ])?;
-    for rung in &verdict.errors {
-        csv.write_record([
+    ];
+    let row = |rung: &RungError| {
+        [
             rung.observable.clone(),
             rung.moment.to_owned(),
             rung.level.to_string(),
@@ -459,14 +471,13 @@ fn errors(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
             number(rung.error),
             number(rung.std_error),
             rung.above_floor.to_string(),
-        ])?;
-    }
-    csv.flush()
+        ]
+    };
+    table(out, header, verdict.errors.iter().map(row))
 }
 
 fn checks(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
-    csv.write_record([
+    let header = [
         "name",
         "observable",
         "verdict",
@@ -477,9 +488,9 @@ fn checks(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
         "margin",
         "p_value",
         "detail",
-    ])?;
-    for check in &verdict.checks {
-        csv.write_record([
+    ];
+    let row = |check: &Check| {
+        [
             check.name.clone(),
             check.observable.clone().unwrap_or_default(),
             check.verdict.to_string(),
@@ -490,9 +501,9 @@ fn checks(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
             maybe(check.margin),
             maybe(check.p_value),
             check.detail.clone(),
-        ])?;
-    }
-    csv.flush()
+        ]
+    };
+    table(out, header, verdict.checks.iter().map(row))
 }
 
 #[cfg(test)]

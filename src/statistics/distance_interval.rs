@@ -148,7 +148,7 @@ impl Places {
 mod tests {
     use super::*;
     use crate::statistics::streams::stream;
-    use crate::statistics::testing::{normal, rarely_more_than};
+    use crate::statistics::testing::{assert_same_on_any_threads, normal, rarely_more_than};
     use crate::statistics::{kolmogorov_smirnov, wasserstein_1};
 
     const DISTANCES: [Distance; 2] = [Distance::Wasserstein1, Distance::KolmogorovSmirnov];
@@ -303,18 +303,7 @@ mod tests {
         let b = normal(&mut rng, 70, 0.5, 1.0);
         let of =
             |seed| distance_to_reference(&a, &b, Distance::Wasserstein1, LEVEL, 200, seed).unwrap();
-        let one_thread = rayon::ThreadPoolBuilder::new()
-            .num_threads(1)
-            .build()
-            .unwrap();
-        let three_threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(3)
-            .build()
-            .unwrap();
-        assert_eq!(
-            one_thread.install(|| of(42)),
-            three_threads.install(|| of(42))
-        );
+        assert_same_on_any_threads(|| of(42));
         assert_ne!(of(42).floor, of(43).floor);
     }
 

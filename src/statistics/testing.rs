@@ -63,3 +63,17 @@ pub(super) fn rarely_more_than(trials: u64, probability: f64) -> u64 {
         .find(|count| law.sf(*count) <= 1e-6)
         .expect("no count exceeds the trials")
 }
+
+/// Asserts that a result is the same on one thread and on three.
+pub(super) fn assert_same_on_any_threads<T: PartialEq + std::fmt::Debug + Send>(
+    result: impl Fn() -> T + Sync,
+) {
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(&result)
+    };
+    assert_eq!(on(1), on(3));
+}

@@ -104,7 +104,13 @@ fn check(
         .ladder
         .iter()
         .zip(&distances)
-        .map(|(run, d)| format!("α={}: {:.4}", run.level.step_size, d.estimate / unit))
+        .map(|(run, d)| {
+            let (distance, floor) = (d.estimate / unit, d.floor / unit);
+            format!(
+                "α={}: {distance:.4} (noise floor {floor:.4})",
+                run.level.step_size
+            )
+        })
         .collect();
     let unit_name = if unit == 1.0 {
         ""
@@ -115,9 +121,8 @@ fn check(
         name,
         outcome,
         format!(
-            "distance of the laws at the horizon{unit_name}: {}; noise floor {:.4}",
-            along.join(", "),
-            finest.floor / unit
+            "distance of the laws at the horizon{unit_name}: {}",
+            along.join(", ")
         ),
     )
     .with(finest.estimate / unit, interval, 0.0, margin)
