@@ -127,7 +127,7 @@ mod tests {
             let (h, height) = Self::parts(w);
             S::constant(0.5) * h * height.square()
         }
-        fn gradient<S: Scalar>(&self, w: &[S], _: &Injection<S>, g: &mut [S]) {
+        fn gradient<S: Scalar>(&self, w: &[S], _: &Injection<S>, _: &mut [S], g: &mut [S]) {
             let (h, height) = Self::parts(w);
             let third = S::one() / S::constant(3.0);
             let quarter = S::constant(0.25) * h * height.square();

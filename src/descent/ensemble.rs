@@ -149,6 +149,7 @@ impl<M: Model, W: Wiring> Block<'_, M, W> {
             *lanes = Lanes::constant(x);
         }
         let (mut point, mut gradient) = (w.clone(), w.clone());
+        let mut scratch = vec![Lanes::zero(); self.model.scratch()];
         let bound = DIVERGED * plan.start.iter().fold(1.0, |a, x| x.abs().max(a));
         let (mut k, mut reported) = (0, 0);
         let mut step_sizes = Vec::new();
@@ -165,6 +166,7 @@ impl<M: Model, W: Wiring> Block<'_, M, W> {
                     w: &mut w,
                     point: &mut point,
                     gradient: &mut gradient,
+                    scratch: &mut scratch,
                     noise: rows,
                     step_sizes: &step_sizes,
                 }
@@ -172,8 +174,7 @@ impl<M: Model, W: Wiring> Block<'_, M, W> {
                 if self.newly_diverged(w.as_ref(), bound) {
                     self.find_divergence(
                         before,
-                        &mut point,
-                        &mut gradient,
+                        (&mut point, &mut gradient, &mut scratch),
                         rows,
                         &step_sizes,
                         (k, bound),
@@ -204,8 +205,7 @@ impl<M: Model, W: Wiring> Block<'_, M, W> {
     fn find_divergence(
         &mut self,
         mut w: M::Vector<Lanes>,
-        point: &mut M::Vector<Lanes>,
-        gradient: &mut M::Vector<Lanes>,
+        (point, gradient, scratch): (&mut M::Vector<Lanes>, &mut M::Vector<Lanes>, &mut [Lanes]),
         rows: &[Lanes],
         step_sizes: &[f64],
         (begin, bound): (u64, f64),
@@ -219,6 +219,7 @@ impl<M: Model, W: Wiring> Block<'_, M, W> {
                 w: &mut w,
                 point,
                 gradient,
+                scratch,
                 noise: eta,
                 step_sizes: now,
             }

@@ -146,6 +146,8 @@ pub(super) struct Advance<'a, M: Model, W> {
     pub point: &'a mut M::Vector<Lanes>,
     /// Working space of the size of `w`.
     pub gradient: &'a mut M::Vector<Lanes>,
+    /// Working space of the model.
+    pub scratch: &'a mut [Lanes],
     pub noise: &'a [Lanes],
     pub step_sizes: &'a [f64],
 }
@@ -165,8 +167,12 @@ impl<M: Model, W: Wiring> NullaryFnOnce for Advance<'_, M, W> {
             let alpha = Lanes::constant(step_size);
             point.as_mut().copy_from_slice(w.as_ref());
             plugs.perturb(point.as_mut());
-            self.model
-                .gradient(point.as_ref(), &plugs.injection, gradient.as_mut());
+            self.model.gradient(
+                point.as_ref(),
+                &plugs.injection,
+                self.scratch,
+                gradient.as_mut(),
+            );
             plugs.finish(gradient.as_mut());
             for (x, &g) in w.as_mut().iter_mut().zip(gradient.as_ref()) {
                 *x = *x - alpha * g;

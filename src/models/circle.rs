@@ -50,7 +50,7 @@ impl Model for Circle {
     }
 
     #[inline(always)]
-    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, gradient: &mut [S]) {
+    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, _: &mut [S], gradient: &mut [S]) {
         let slope = S::constant(2.0) * noise.weight(0) * Self::residual(w, noise);
         gradient[0] = slope * w[0];
         gradient[1] = slope * w[1];

@@ -5,14 +5,20 @@
 //! (parameters multiplied, parameters added, gradient added) are served in [`crate::noise`].
 
 mod circle;
+mod data;
+mod network;
 mod product;
+mod regression;
 mod sphere;
 mod two_products;
 mod valley;
 mod widening_valley;
 
 pub use circle::Circle;
+pub use data::{Data, Samples};
+pub use network::Network;
 pub use product::Product;
+pub use regression::Regression;
 pub use sphere::Sphere;
 pub use two_products::TwoProducts;
 pub use valley::{Profile, Valley};
@@ -27,7 +33,8 @@ pub struct Injection<'a, S> {
     pub weights: &'a [S],
     /// ηᵢ added to the labels; length N or 0.
     pub labels: &'a [S],
-    /// ηⱼ of the unit factors 1 + ηⱼ; length = number of hidden units, or 0.
+    /// ηⱼ of the unit factors 1 + ηⱼ; length = number U of hidden units (shared by the samples), N·U (one mask for each
+    /// sample), or 0.
     pub units: &'a [S],
 }
 
@@ -75,6 +82,22 @@ pub struct SocketSizes {
     pub units: usize,
 }
 
+/// The shape of L = 1/(2N) Σ_j r_j²: the residuals j = i·q + o of sample i and output o.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeastSquares {
+    /// N.
+    pub samples: usize,
+    /// q.
+    pub outputs: usize,
+}
+
+impl LeastSquares {
+    /// N·q.
+    pub fn residuals(self) -> usize {
+        self.samples * self.outputs
+    }
+}
+
 /// What a reader needs to know of a model: shown by `singlim list` and `singlim new`.
 #[derive(Clone, Copy, Debug)]
 pub struct ModelCard {
@@ -110,8 +133,39 @@ pub trait Model: Send + Sync {
     /// L̂(w, η). `w` has length m.
     fn loss<S: Scalar>(&self, w: &[S], noise: &Injection<S>) -> S;
 
-    /// Writes ∇_w L̂(w, η) to `gradient`; `w` and `gradient` have length m.
-    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, gradient: &mut [S]);
+    /// How many numbers of working space a gradient needs.
+    fn scratch(&self) -> usize {
+        0
+    }
+
+    /// Writes ∇_w L̂(w, η) to `gradient`; `w` and `gradient` have length m, `scratch` that of [`Model::scratch`] with any
+    /// content.
+    fn gradient<S: Scalar>(
+        &self,
+        w: &[S],
+        noise: &Injection<S>,
+        scratch: &mut [S],
+        gradient: &mut [S],
+    );
+
+    /// How L is a sum of squares; none where it is not one, or where nothing is gained by knowing.
+    fn least_squares(&self) -> Option<LeastSquares> {
+        None
+    }
+
+    /// The residual r_j(w) = f − y of a sum of squares; writes ∇r_j to `gradient` (length m). `units` is empty, or holds
+    /// the η of the unit factors for the sample that j belongs to. Called for a loss with [`Model::least_squares`] only.
+    fn residual<S: Scalar>(
+        &self,
+        _index: usize,
+        _w: &[S],
+        _units: &[S],
+        _scratch: &mut [S],
+        gradient: &mut [S],
+    ) -> S {
+        gradient.fill(S::constant(f64::NAN));
+        S::constant(f64::NAN)
+    }
 
     /// Name, formula, options and observables.
     fn card(&self) -> &'static ModelCard;
@@ -160,9 +214,22 @@ macro_rules! any_model {
                 match self { $(Self::$kind(model) => model.loss(w, noise)),+ }
             }
 
+            fn scratch(&self) -> usize {
+                match self { $(Self::$kind(model) => model.scratch()),+ }
+            }
+
             #[inline]
-            fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, gradient: &mut [S]) {
-                match self { $(Self::$kind(model) => model.gradient(w, noise, gradient)),+ }
+            fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, scratch: &mut [S], gradient: &mut [S]) {
+                match self { $(Self::$kind(model) => model.gradient(w, noise, scratch, gradient)),+ }
+            }
+
+            fn least_squares(&self) -> Option<LeastSquares> {
+                match self { $(Self::$kind(model) => model.least_squares()),+ }
+            }
+
+            #[inline]
+            fn residual<S: Scalar>(&self, index: usize, w: &[S], units: &[S], scratch: &mut [S], gradient: &mut [S]) -> S {
+                match self { $(Self::$kind(model) => model.residual(index, w, units, scratch, gradient)),+ }
             }
 
             fn card(&self) -> &'static ModelCard {
@@ -216,7 +283,7 @@ mod tests {
                 let units = take(&values, &mut from, sizes.units);
                 let noise = Injection { weights: &weights, labels: &labels, units: &units };
                 let mut gradient = vec![0.0; w.len()];
-                model.gradient(&w, &noise, &mut gradient);
+                model.gradient(&w, &noise, &mut vec![0.0; model.scratch()], &mut gradient);
                 let dual = |x: &[f64]| x.iter().map(|&x| Dual64::from(x)).collect::<Vec<_>>();
                 let (weights, labels, units) = (dual(&weights), dual(&labels), dual(&units));
                 let noise = Injection { weights: &weights, labels: &labels, units: &units };

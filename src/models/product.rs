@@ -48,7 +48,7 @@ impl Model for Product {
     }
 
     #[inline(always)]
-    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, gradient: &mut [S]) {
+    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, _: &mut [S], gradient: &mut [S]) {
         let residual = noise.residual(0, noise.unit(0, w[0] * w[1]) - S::one());
         let slope = noise.unit(0, noise.weight(0) * residual);
         gradient[0] = slope * w[1];

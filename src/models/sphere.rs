@@ -54,7 +54,7 @@ impl Model for Sphere {
     }
 
     #[inline(always)]
-    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, gradient: &mut [S]) {
+    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, _: &mut [S], gradient: &mut [S]) {
         let slope = noise.weight(0) * Self::residual(w, noise);
         for (g, &x) in gradient.iter_mut().zip(w) {
             *g = slope * x;

@@ -48,7 +48,7 @@ impl Model for TwoProducts {
     }
 
     #[inline(always)]
-    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, gradient: &mut [S]) {
+    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, _: &mut [S], gradient: &mut [S]) {
         let slope = noise.weight(0) * Self::residual(w, noise);
         let first = noise.unit(0, slope);
         let second = noise.unit(1, slope);

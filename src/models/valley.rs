@@ -95,7 +95,7 @@ impl Model for Valley {
     }
 
     #[inline(always)]
-    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, gradient: &mut [S]) {
+    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, _: &mut [S], gradient: &mut [S]) {
         let (h, slope) = self.curvature(w[0]);
         let weighted = noise.weight(0) * w[1];
         gradient[0] = S::constant(0.5) * slope * weighted * w[1];

@@ -56,7 +56,7 @@ impl Model for WideningValley {
     }
 
     #[inline(always)]
-    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, gradient: &mut [S]) {
+    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, _: &mut [S], gradient: &mut [S]) {
         let v = w[self.width];
         let mut along_v = S::zero();
         for (i, (&u, g)) in w[..self.width].iter().zip(gradient.iter_mut()).enumerate() {

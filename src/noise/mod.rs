@@ -148,7 +148,9 @@ impl<M: Model> NoisyLoss<M> {
     pub fn gradient<S: Scalar>(&self, w: &[S], eta: &[S], gradient: &mut [S]) {
         let plugs = Plugs::of(&self.sources, &self.offsets, eta);
         let moved = plugs.perturbed(w);
-        self.model.gradient(&moved, &plugs.injection, gradient);
+        let mut scratch = vec![S::zero(); self.model.scratch()];
+        self.model
+            .gradient(&moved, &plugs.injection, &mut scratch, gradient);
         plugs.finish(gradient);
     }
 }

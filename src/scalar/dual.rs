@@ -5,7 +5,7 @@ use num_dual::{Dual64, DualNum, HyperDual64};
 use super::Scalar;
 
 macro_rules! derivative_scalar {
-    ($type:ty) => {
+    ($type:ty: $($part:ident),+) => {
         impl Scalar for $type {
             #[inline(always)]
             fn constant(x: f64) -> Self {
@@ -26,12 +26,17 @@ macro_rules! derivative_scalar {
             fn cos(self) -> Self {
                 DualNum::cos(&self)
             }
+
+            #[inline(always)]
+            fn is_zero(&self) -> bool {
+                $(self.$part == 0.0)&&+
+            }
         }
     };
 }
 
-derivative_scalar!(Dual64);
-derivative_scalar!(HyperDual64);
+derivative_scalar!(Dual64: re, eps);
+derivative_scalar!(HyperDual64: re, eps1, eps2, eps1eps2);
 
 #[cfg(test)]
 mod tests {

@@ -63,6 +63,11 @@ impl Scalar for Lanes {
     fn cos(self) -> Self {
         Self(self.0.map(libm::cos))
     }
+
+    #[inline(always)]
+    fn is_zero(&self) -> bool {
+        self.0.iter().all(|&x| x == 0.0)
+    }
 }
 
 #[cfg(test)]

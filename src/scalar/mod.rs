@@ -37,6 +37,8 @@ pub trait Scalar:
     fn sin(self) -> Self;
     /// cos x, x in radians.
     fn cos(self) -> Self;
+    /// Whether the number and all its derivatives, in all lanes, are 0.
+    fn is_zero(&self) -> bool;
 
     /// The constant 0.
     #[inline(always)]
@@ -78,6 +80,11 @@ impl Scalar for f64 {
     #[inline(always)]
     fn cos(self) -> Self {
         libm::cos(self)
+    }
+
+    #[inline(always)]
+    fn is_zero(&self) -> bool {
+        *self == 0.0
     }
 }
 

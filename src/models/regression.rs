@@ -1,0 +1,228 @@
+//! Least squares with a network on data: L = 1/(2N) Σᵢ |f(w, xᵢ) − yᵢ|², with noise in weights, labels and hidden units.
+
+use std::sync::Arc;
+
+use super::{Data, Injection, LeastSquares, Model, ModelCard, Network, SocketSizes};
+use crate::scalar::Scalar;
+
+/// L̂ = 1/(2N) Σᵢ (1+η_w,i) |f(w, xᵢ; units) − yᵢ − η_y,i|²; the unit factors are shared by the samples or one set each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Regression<F> {
+    network: F,
+    data: Arc<Data>,
+}
+
+impl<F: Network> Regression<F> {
+    /// Joins a network and data; inputs and targets must have the lengths that the network has.
+    pub fn new(network: F, data: Arc<Data>) -> Self {
+        debug_assert_eq!(network.inputs(), data.features);
+        debug_assert_eq!(network.outputs(), data.targets);
+        Self { network, data }
+    }
+
+    /// The network without the data.
+    pub fn network(&self) -> &F {
+        &self.network
+    }
+
+    /// The data.
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// The η of the units for sample i: shared, or its own.
+    #[inline(always)]
+    fn units<'a, S: Scalar>(&self, units: &'a [S], sample: usize) -> &'a [S] {
+        let u = self.network.units();
+        if units.len() > u {
+            &units[sample * u..(sample + 1) * u]
+        } else {
+            units
+        }
+    }
+
+    /// One sample of a pass: output less target, and the pullback of `cotangent` of it.
+    #[inline(always)]
+    fn sample<S: Scalar>(
+        &self,
+        w: &[S],
+        i: usize,
+        units: &[S],
+        scratch: &mut Scratch<S>,
+        gradient: &mut [S],
+        cotangent: impl Fn(usize, S) -> S,
+    ) {
+        let (q, data) = (self.network.outputs(), &self.data);
+        let (x, y) = data.train.row(i, data.features, q);
+        self.network
+            .forward(w, x, units, scratch.pass, scratch.residual);
+        for (o, (r, &y)) in scratch.residual.iter_mut().zip(y).enumerate() {
+            *r = *r - S::constant(y);
+            scratch.cotangent[o] = cotangent(o, *r);
+        }
+        self.network
+            .backward(w, x, units, scratch.cotangent, scratch.pass, gradient);
+    }
+
+    /// 1/(2·count) Σ |f − y|² over some rows, without noise.
+    pub fn mean_square(&self, w: &[f64], rows: &super::Samples) -> f64 {
+        let (q, n) = (self.network.outputs(), self.data.features);
+        let mut pass = vec![0.0; self.network.scratch()];
+        let mut output = vec![0.0; q];
+        self.network.begin(w, &[], &mut pass);
+        let mut total = 0.0;
+        for i in 0..rows.count {
+            let (x, y) = rows.row(i, n, q);
+            self.network.forward(w, x, &[], &mut pass, &mut output);
+            total += output
+                .iter()
+                .zip(y)
+                .map(|(f, y)| (f - y).powi(2))
+                .sum::<f64>();
+        }
+        total / (2.0 * rows.count as f64)
+    }
+}
+
+/// The working space of a gradient, cut into its parts.
+struct Scratch<'a, S> {
+    pass: &'a mut [S],
+    residual: &'a mut [S],
+    cotangent: &'a mut [S],
+}
+
+impl<'a, S> Scratch<'a, S> {
+    #[inline(always)]
+    fn of(all: &'a mut [S], outputs: usize) -> Self {
+        let (residual, rest) = all.split_at_mut(outputs);
+        let (cotangent, pass) = rest.split_at_mut(outputs);
+        Self {
+            pass,
+            residual,
+            cotangent,
+        }
+    }
+}
+
+impl<F: Network> Model for Regression<F> {
+    type Vector<S: Scalar> = Vec<S>;
+
+    fn zeros<S: Scalar>(&self) -> Vec<S> {
+        vec![S::zero(); self.network.dimension()]
+    }
+
+    fn parameter_names(&self) -> Vec<String> {
+        self.network.parameter_names()
+    }
+
+    fn dimension(&self) -> usize {
+        self.network.dimension()
+    }
+
+    fn sockets(&self) -> SocketSizes {
+        let samples = self.data.train.count;
+        SocketSizes {
+            weights: samples,
+            labels: samples * self.network.outputs(),
+            units: self.network.units(),
+        }
+    }
+
+    fn loss<S: Scalar>(&self, w: &[S], noise: &Injection<S>) -> S {
+        let (q, data) = (self.network.outputs(), &self.data);
+        let mut scratch = vec![S::zero(); self.scratch()];
+        let scratch = Scratch::of(&mut scratch, q);
+        let mut total = S::zero();
+        for i in 0..data.train.count {
+            let units = self.units(noise.units, i);
+            if i == 0 || noise.units.len() > self.network.units() {
+                self.network.begin(w, units, scratch.pass);
+            }
+            let (x, y) = data.train.row(i, data.features, q);
+            self.network
+                .forward(w, x, units, scratch.pass, scratch.residual);
+            for (o, (&f, &y)) in scratch.residual.iter().zip(y).enumerate() {
+                let r = noise.residual(i * q + o, f - S::constant(y));
+                total = total + noise.weight(i) * r.square();
+            }
+        }
+        total * S::constant(0.5 / data.train.count as f64)
+    }
+
+    fn scratch(&self) -> usize {
+        self.network.scratch() + 2 * self.network.outputs()
+    }
+
+    #[inline(always)]
+    fn gradient<S: Scalar>(
+        &self,
+        w: &[S],
+        noise: &Injection<S>,
+        scratch: &mut [S],
+        gradient: &mut [S],
+    ) {
+        let (q, samples) = (self.network.outputs(), self.data.train.count);
+        let share = S::constant(1.0 / samples as f64);
+        let mut scratch = Scratch::of(scratch, q);
+        let own_masks = noise.units.len() > self.network.units();
+        gradient.fill(S::zero());
+        if !own_masks {
+            self.network.begin(w, noise.units, scratch.pass);
+        }
+        for i in 0..samples {
+            let weight = noise.weight(i);
+            // A sample that no path of the block has chosen costs nothing.
+            if weight.is_zero() {
+                continue;
+            }
+            let units = self.units(noise.units, i);
+            if own_masks {
+                self.network.begin(w, units, scratch.pass);
+            }
+            let weight = weight * share;
+            self.sample(w, i, units, &mut scratch, gradient, |o, r| {
+                weight * noise.residual(i * q + o, r)
+            });
+            if own_masks {
+                self.network.end(w, units, scratch.pass, gradient);
+            }
+        }
+        if !own_masks {
+            self.network.end(w, noise.units, scratch.pass, gradient);
+        }
+    }
+
+    fn least_squares(&self) -> Option<LeastSquares> {
+        Some(LeastSquares {
+            samples: self.data.train.count,
+            outputs: self.network.outputs(),
+        })
+    }
+
+    fn residual<S: Scalar>(
+        &self,
+        index: usize,
+        w: &[S],
+        units: &[S],
+        scratch: &mut [S],
+        gradient: &mut [S],
+    ) -> S {
+        let q = self.network.outputs();
+        let mut scratch = Scratch::of(scratch, q);
+        gradient.fill(S::zero());
+        self.network.begin(w, units, scratch.pass);
+        self.sample(w, index / q, units, &mut scratch, gradient, |o, _| {
+            S::constant(if o == index % q { 1.0 } else { 0.0 })
+        });
+        self.network.end(w, units, scratch.pass, gradient);
+        scratch.residual[index % q]
+    }
+
+    fn card(&self) -> &'static ModelCard {
+        self.network.card()
+    }
+
+    fn observe(&self, index: usize, w: &[f64]) -> f64 {
+        self.network.observe(index, w, &self.data)
+    }
+}
