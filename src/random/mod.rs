@@ -7,6 +7,7 @@
 //! | `logarithm`, `circle` | ln and (cos 2πx, sin 2πx) without tables or branches |
 //! | `gaussian` | the Box–Muller pair |
 //! | `law` | the laws a noise coordinate can have |
+//! | `batch` | minibatches, as perturbations of the sample weights |
 //!
 //! **Reproducibility.** Everything here uses only integer operations and the correctly rounded
 //! `+ − × ÷ √` of IEEE 754, in an order fixed by the source, with no fused multiply-add and no
@@ -17,6 +18,7 @@
 //! over `[f64; 8]` and `[u64; 8]`, so it is compiled for the instruction set of its caller: call
 //! [`Law::fill`] from inside a function dispatched to AVX2 or AVX-512.
 
+mod batch;
 mod circle;
 mod gaussian;
 mod law;
@@ -27,5 +29,6 @@ mod streams;
 #[cfg(test)]
 mod statistics;
 
+pub use batch::{Batch, BatchSampler, Sampling};
 pub use law::Law;
 pub use streams::LaneStreams;
