@@ -73,11 +73,7 @@ fn means<M: Model, const K: usize>(
     (paths, level): (usize, u32),
     observe: impl Fn(&[f64]) -> [f64; K] + Sync,
 ) -> [Estimate; K] {
-    let source = Source {
-        mechanism,
-        law,
-        scale: 1.0,
-    };
+    let source = Source::new(mechanism, law);
     let plan = DescentPlan {
         start,
         step_size_at: &|_| step_size,
@@ -233,11 +229,7 @@ fn row_4_minibatch_noise_on_the_product_moves_nothing_after_the_fast_phase() {
     let noise = |mechanism| (mechanism, Law::Gaussian);
     let last = |mechanism, start: &[f64], steps| {
         let point = (0.1, 0.5, steps);
-        let source = Source {
-            mechanism,
-            law: noise(mechanism).1,
-            scale: 1.0,
-        };
+        let source = Source::new(mechanism, noise(mechanism).1);
         let plan = DescentPlan {
             start,
             step_size_at: &|_| point.0,

@@ -63,6 +63,24 @@ pub fn third_derivative<M: Model>(
     DVector::from_iterator(m, gradient.iter().map(|g| g.eps1eps2))
 }
 
+/// ∂_t ∇_w L̂(w, η + t d) at t = 0 (length m), `direction` d and `eta` of the length of η.
+pub fn noise_jacobian<M: Model>(
+    noisy: &NoisyLoss<M>,
+    w: &DVector<f64>,
+    eta: &[f64],
+    direction: &[f64],
+) -> DVector<f64> {
+    let point: Vec<_> = w.iter().map(|&x| Dual64::from(x)).collect();
+    let eta: Vec<_> = eta
+        .iter()
+        .zip(direction)
+        .map(|(&x, &dx)| Dual64::new(x, dx))
+        .collect();
+    let mut gradient = vec![Dual64::from(0.0); w.len()];
+    noisy.gradient(&point, &eta, &mut gradient);
+    DVector::from_iterator(w.len(), gradient.iter().map(|g| g.eps))
+}
+
 /// Column c of ∂_η ∇_w L̂(w, η) (length m); G(w) is made of them at η = 0.
 pub fn noise_jacobian_column<M: Model>(
     noisy: &NoisyLoss<M>,
@@ -70,25 +88,29 @@ pub fn noise_jacobian_column<M: Model>(
     eta: &[f64],
     c: usize,
 ) -> DVector<f64> {
-    let point: Vec<_> = w.iter().map(|&x| Dual64::from(x)).collect();
-    let mut eta: Vec<_> = eta.iter().map(|&x| Dual64::from(x)).collect();
-    eta[c].eps = 1.0;
-    let mut gradient = vec![Dual64::from(0.0); w.len()];
-    noisy.gradient(&point, &eta, &mut gradient);
-    DVector::from_iterator(w.len(), gradient.iter().map(|g| g.eps))
+    noise_jacobian(noisy, w, eta, &unit(eta.len(), c))
 }
 
-/// ∂²_{η_c} ∇_w L̂(w, η) (length m).
+/// e_c in R^d.
+pub(super) fn unit(d: usize, c: usize) -> Vec<f64> {
+    let mut unit = vec![0.0; d];
+    unit[c] = 1.0;
+    unit
+}
+
+/// ∂²_t ∇_w L̂(w, η + t d) at t = 0 (length m), `direction` d and `eta` of the length of η.
 pub fn noise_curvature<M: Model>(
     noisy: &NoisyLoss<M>,
     w: &DVector<f64>,
     eta: &[f64],
-    c: usize,
+    direction: &[f64],
 ) -> DVector<f64> {
     let point: Vec<_> = w.iter().map(|&x| HyperDual64::from(x)).collect();
-    let mut noise: Vec<_> = eta.iter().map(|&x| HyperDual64::from(x)).collect();
-    noise[c].eps1 = 1.0;
-    noise[c].eps2 = 1.0;
+    let noise: Vec<_> = eta
+        .iter()
+        .zip(direction)
+        .map(|(&x, &dx)| HyperDual64::new(x, dx, dx, 0.0))
+        .collect();
     let mut gradient = vec![HyperDual64::from(0.0); w.len()];
     noisy.gradient(&point, &noise, &mut gradient);
     DVector::from_iterator(w.len(), gradient.iter().map(|g| g.eps1eps2))
@@ -112,11 +134,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn noisy() -> NoisyLoss<Product> {
-        let sources = Mechanism::ALL.map(|mechanism| Source {
-            mechanism,
-            law: Law::Gaussian,
-            scale: 1.0,
-        });
+        let sources = Mechanism::ALL.map(|mechanism| Source::new(mechanism, Law::Gaussian));
         NoisyLoss::new(Product, sources.to_vec()).unwrap()
     }
 
@@ -142,7 +160,7 @@ mod tests {
             let mut at = |x: f64| { eta[c] = x; gradient(&noisy, &w, &eta) };
             let (plus, minus, zero) = (at(h), at(-h), at(0.0));
             prop_assert!(close(noise_jacobian_column(&noisy, &w, &[0.0; 9], c), (&plus - &minus) / (2.0 * h)));
-            prop_assert!(close(noise_curvature(&noisy, &w, &[0.0; 9], c), (plus + minus - zero * 2.0) / (h * h)));
+            prop_assert!(close(noise_curvature(&noisy, &w, &[0.0; 9], &unit(9, c)), (plus + minus - zero * 2.0) / (h * h)));
             let mut eta = vec![0.0; 9];
             let mut at = |x: f64| { eta[c] = x; noisy.loss(w.as_slice(), &eta) };
             let difference = (at(h) + at(-h) - 2.0 * at(0.0)) / (h * h);

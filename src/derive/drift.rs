@@ -2,41 +2,18 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::Frame;
 use super::derivatives::third_derivative;
+use super::least_squares::third_derivative_of_square;
+use super::{Covariance, Frame};
 use crate::models::Model;
 use crate::noise::NoisyLoss;
-
-/// The three parts of `½∂²Φ(w)[Σ]` at w ∈ Γ, each of length m.
-#[derive(Clone, Debug)]
-pub struct SecondOrderDrift {
-    /// `−½ H⁺ ∂³L[PΣP]`: keeps a point that diffuses along Γ on it.
-    pub normal: DVector<f64>,
-    /// `−P ∂³L[H⁺ QΣP]`.
-    pub mixed: DVector<f64>,
-    /// `−½ P ∂³L[X]`, X the stationary covariance of the normal fluctuations.
-    pub normal_regularization: DVector<f64>,
-}
-
-impl SecondOrderDrift {
-    /// The tangential part, mixed + normal regularisation (length m).
-    pub fn tangential(&self) -> DVector<f64> {
-        &self.mixed + &self.normal_regularization
-    }
-
-    /// `½∂²Φ[Σ]`, all three parts (length m).
-    pub fn total(&self) -> DVector<f64> {
-        self.tangential() + &self.normal
-    }
-}
 
 /// X in the eigenbasis of H on range(H) (r×r): X_ij = S_ij/(λ_i + λ_j − α λ_i λ_j), S = Vᵀ Σ V.
 ///
 /// With α = `step_size` it solves the Stein equation HX + XH − αHXH = S of the discrete iterates; with α = 0 the
 /// Lyapunov equation of the limit. The iterates fluctuate around Γ with covariance α σ² V X Vᵀ.
-pub fn normal_covariance(frame: &Frame, columns: &DMatrix<f64>, step_size: f64) -> DMatrix<f64> {
-    let half = frame.normal.tr_mul(columns);
-    let mut covariance = &half * half.transpose();
+pub fn normal_covariance(frame: &Frame, noise: &Covariance, step_size: f64) -> DMatrix<f64> {
+    let mut covariance = noise.normal(frame);
     for i in 0..covariance.nrows() {
         for j in 0..covariance.ncols() {
             let (a, b) = (frame.eigenvalues[i], frame.eigenvalues[j]);
@@ -46,15 +23,21 @@ pub fn normal_covariance(frame: &Frame, columns: &DMatrix<f64>, step_size: f64) 
     covariance
 }
 
-/// `−½ P ∂³L[V X Vᵀ]` with X of [`normal_covariance`] (length m).
-pub fn normal_regularization<M: Model>(
+/// `P∂³L[V X Vᵀ]` for a symmetric X (r×r): length m.
+pub fn contracted_third_derivative<M: Model>(
     noisy: &NoisyLoss<M>,
     w: &DVector<f64>,
     frame: &Frame,
-    columns: &DMatrix<f64>,
-    step_size: f64,
+    x: &DMatrix<f64>,
 ) -> DVector<f64> {
-    let eigen = normal_covariance(frame, columns, step_size).symmetric_eigen();
+    if let Some(rows) = &frame.rows {
+        // M∇rⱼ for all j at once: V X Vᵀ Jᵀ = V X S Uᵀ.
+        let directions = &frame.normal * (x * rows.scaled_left().transpose());
+        let shape = rows.jacobian.shape;
+        let total = third_derivative_of_square(noisy.model(), w, shape, &directions);
+        return frame.tangent_part(&total);
+    }
+    let eigen = x.clone().symmetric_eigen();
     let mut total = DVector::zeros(w.len());
     for (weight, vector) in eigen
         .eigenvalues
@@ -64,38 +47,57 @@ pub fn normal_regularization<M: Model>(
         let direction = &frame.normal * vector;
         total += third_derivative(noisy, w, &direction, &direction) * *weight;
     }
-    frame.tangent_part(&total) * -0.5
+    frame.tangent_part(&total)
 }
 
-/// All parts of `½∂²Φ(w)[Σ]`, Σ = `columns`·`columns`ᵀ (m×d); `step_size` = 0 for the plain limit.
-pub fn second_order_drift<M: Model>(
+/// `−½ P ∂³L[V X Vᵀ]` with X of [`normal_covariance`], the stationary covariance of the normal fluctuations (length m).
+pub fn normal_regularization<M: Model>(
     noisy: &NoisyLoss<M>,
     w: &DVector<f64>,
     frame: &Frame,
-    columns: &DMatrix<f64>,
+    noise: &Covariance,
     step_size: f64,
-) -> SecondOrderDrift {
-    let mut normal = DVector::zeros(w.len());
+) -> DVector<f64> {
+    let x = normal_covariance(frame, noise, step_size);
+    contracted_third_derivative(noisy, w, frame, &x) * -0.5
+}
+
+/// `−P ∂³L[H⁺ QΣP]` (length m). Isotropic noise and that of residuals have QΣP = 0.
+fn mixed<M: Model>(
+    noisy: &NoisyLoss<M>,
+    w: &DVector<f64>,
+    frame: &Frame,
+    noise: &Covariance,
+) -> DVector<f64> {
     let mut mixed = DVector::zeros(w.len());
-    for column in columns.column_iter() {
+    for column in noise.columns.column_iter() {
         let column = column.into_owned();
         let tangent = frame.tangent_part(&column);
-        if tangent.iter().any(|&x| x != 0.0) {
-            normal += third_derivative(noisy, w, &tangent, &tangent);
+        if tangent.norm() > 1e-13 * column.norm() {
             mixed += third_derivative(noisy, w, &frame.pseudo_inverse(&column), &tangent);
         }
     }
-    SecondOrderDrift {
-        normal: frame.pseudo_inverse(&normal) * -0.5,
-        mixed: frame.tangent_part(&mixed) * -1.0,
-        normal_regularization: normal_regularization(noisy, w, frame, columns, step_size),
-    }
+    frame.tangent_part(&mixed) * -1.0
+}
+
+/// The tangential part of `½∂²Φ(w)[Σ]` (length m): mixed + normal regularisation; `step_size` = 0 for the plain limit.
+///
+/// The normal part, `−½ H⁺ ∂³L[PΣP]`, keeps a point that diffuses along Γ on it; the projection of the integrator does
+/// that.
+pub fn tangential_drift<M: Model>(
+    noisy: &NoisyLoss<M>,
+    w: &DVector<f64>,
+    frame: &Frame,
+    noise: &Covariance,
+    step_size: f64,
+) -> DVector<f64> {
+    mixed(noisy, w, frame, noise) + normal_regularization(noisy, w, frame, noise, step_size)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::derive::{Masks, diffusion_columns, flow_map, project};
+    use crate::derive::{Masks, flow_map, project};
     use crate::models::{Injection, ModelCard, SocketSizes};
     use crate::noise::{Mechanism, Source};
     use crate::random::Law;
@@ -148,14 +150,18 @@ mod tests {
         }
     }
 
+    fn columns(columns: DMatrix<f64>) -> Covariance {
+        Covariance {
+            residual: None,
+            columns,
+            isotropic: 0.0,
+        }
+    }
+
     /// `½∂²Φ[s sᵀ]` against second differences of the numerically integrated gradient flow.
     #[test]
     fn the_drift_is_the_second_derivative_of_the_gradient_flow() {
-        let source = Source {
-            mechanism: Mechanism::Sgld,
-            law: Law::Gaussian,
-            scale: 1.0,
-        };
+        let source = Source::new(Mechanism::Sgld, Law::Gaussian);
         let noisy = NoisyLoss::new(Curved, vec![source]).unwrap();
         let (w, frame) = project(&noisy, &DVector::from_vec(vec![0.7, -0.4, 0.3]), 1).unwrap();
         for s in [
@@ -165,25 +171,25 @@ mod tests {
             [0.9, 0.2, 0.5],
         ] {
             let s = DVector::from_column_slice(&s);
-            let exact = second_order_drift(
-                &noisy,
-                &w,
-                &frame,
-                &DMatrix::from_columns(std::slice::from_ref(&s)),
-                0.0,
-            );
+            let noise = columns(DMatrix::from_columns(std::slice::from_ref(&s)));
+            let tangent = frame.tangent_part(&s);
+            let along = third_derivative(&noisy, &w, &tangent, &tangent);
+            let normal = frame.pseudo_inverse(&along) * -0.5;
+            let exact = tangential_drift(&noisy, &w, &frame, &noise, 0.0) + &normal;
             let h = 2e-3;
             let phi = |size: f64| flow_map(&noisy, &(&w + &s * size)).unwrap();
             let second = |h: f64| (phi(h) + phi(-h) - &w * 2.0) / (2.0 * h * h);
             // Richardson: the remainder is of order h⁴.
             let difference = (second(h) * 4.0 - second(2.0 * h)) / 3.0;
-            let error = (exact.total() - &difference).norm();
+            let error = (exact - &difference).norm();
             assert!(
                 error < 2e-5 * (1.0 + difference.norm()),
                 "{s:?}: {error:.1e}"
             );
             assert!(
-                exact.mixed.norm() + exact.normal.norm() + exact.normal_regularization.norm()
+                normal.norm()
+                    + mixed(&noisy, &w, &frame, &noise).norm()
+                    + normal_regularization(&noisy, &w, &frame, &noise, 0.0).norm()
                     > 1e-2
             );
         }
@@ -195,13 +201,14 @@ mod tests {
         let frame = Frame {
             normal: DMatrix::from_fn(4, 3, |i, j| if i == j { 1.0 } else { 0.0 }),
             eigenvalues: DVector::from_vec(vec![3.0, 1.0, 0.2]),
+            rows: None,
         };
-        let columns = DMatrix::from_fn(4, 2, |i, j| 0.3 + i as f64 - 1.7 * (i * j) as f64);
+        let noise = DMatrix::from_fn(4, 2, |i, j| 0.3 + i as f64 - 1.7 * (i * j) as f64);
         let h = DMatrix::from_diagonal(&frame.eigenvalues);
-        let half = columns.rows(0, 3);
+        let half = noise.rows(0, 3);
         let s = half * half.transpose();
         for alpha in [0.0, 0.4] {
-            let x = normal_covariance(&frame, &columns, alpha);
+            let x = normal_covariance(&frame, &columns(noise.clone()), alpha);
             assert!(x[(0, 1)].abs() > 1e-3, "the off-diagonal part takes part");
             let left = &h * &x + &x * &h - &h * &x * &h * alpha;
             assert!((left - &s).norm() < 1e-13);
@@ -211,21 +218,17 @@ mod tests {
     #[test]
     fn label_noise_on_least_squares_drifts_by_minus_a_quarter_of_the_gradient_of_tr_h() {
         use crate::models::Product;
-        let source = Source {
-            mechanism: Mechanism::Label,
-            law: Law::Gaussian,
-            scale: 1.0,
-        };
+        let source = Source::new(Mechanism::Label, Law::Gaussian);
         let noisy = NoisyLoss::new(Product, vec![source]).unwrap();
         let (w, frame) = project(&noisy, &DVector::from_vec(vec![2.0, 0.5]), 1).unwrap();
-        let columns = diffusion_columns(&noisy, &w, Masks::NonLocal);
-        let drift = second_order_drift(&noisy, &w, &frame, &columns, 0.0).tangential();
+        let noise = Covariance::at(&noisy, &w, &frame, Masks::NonLocal);
+        let drift = tangential_drift(&noisy, &w, &frame, &noise, 0.0);
         // tr H = u² + v² on Γ and beyond: gradient (2u, 2v).
         let expected = frame.tangent_part(&(&w * 2.0)) * -0.25;
         assert!((drift - expected).norm() < 1e-12);
         // Stein instead of Lyapunov multiplies the drift by 1/(1 − αS/2).
         let alpha = 0.2;
-        let corrected = second_order_drift(&noisy, &w, &frame, &columns, alpha).tangential();
+        let corrected = tangential_drift(&noisy, &w, &frame, &noise, alpha);
         let expected =
             frame.tangent_part(&(&w * 2.0)) * (-0.25 / (1.0 - alpha * w.norm_squared() / 2.0));
         assert!((corrected - expected).norm() < 1e-12);

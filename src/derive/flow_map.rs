@@ -118,11 +118,7 @@ mod tests {
     use crate::random::Law;
 
     fn quiet<M: Model>(model: M) -> NoisyLoss<M> {
-        let source = Source {
-            mechanism: Mechanism::Sgld,
-            law: Law::Gaussian,
-            scale: 1.0,
-        };
+        let source = Source::new(Mechanism::Sgld, Law::Gaussian);
         NoisyLoss::new(model, vec![source]).unwrap()
     }
 

@@ -2,13 +2,16 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::GeometryError;
 use super::derivatives::{gradient, hessian};
+use super::{GeometryError, Jacobian};
 use crate::models::Model;
 use crate::noise::NoisyLoss;
 
 /// Eigenvalues below this share of λ_max count as zero when the rank of H is determined.
 pub const RANK_TOLERANCE: f64 = 1e-6;
+/// The same for the singular values of J where the loss is a sum of squares: these are not squared, so that much smaller
+/// ones can be told from rounding.
+pub const SINGULAR_TOLERANCE: f64 = 1e-6;
 /// The projection ends when a Newton step is below this share of 1 + |w|; the error left is its square.
 const PROJECTION_TOLERANCE: f64 = 1e-9;
 const PROJECTION_ITERATIONS: usize = 60;
@@ -20,6 +23,30 @@ pub struct Frame {
     pub normal: DMatrix<f64>,
     /// λ₁ ≥ … ≥ λ_r.
     pub eigenvalues: DVector<f64>,
+    /// What is known beyond that of a sum of squares, for which V and Λ are those of JᵀJ/N.
+    pub rows: Option<RowSpace>,
+}
+
+/// The thin singular value decomposition J = U S Vᵀ of a Jacobian of residuals.
+#[derive(Clone, Debug)]
+pub struct RowSpace {
+    /// J and the residuals.
+    pub jacobian: Jacobian,
+    /// U (n×r).
+    pub left: DMatrix<f64>,
+    /// s₁ ≥ … ≥ s_r.
+    pub singular_values: DVector<f64>,
+}
+
+impl RowSpace {
+    /// U S (n×r) = J V.
+    pub fn scaled_left(&self) -> DMatrix<f64> {
+        let mut scaled = self.left.clone();
+        for (mut column, s) in scaled.column_iter_mut().zip(self.singular_values.iter()) {
+            column *= *s;
+        }
+        scaled
+    }
 }
 
 impl Frame {
@@ -32,20 +59,77 @@ impl Frame {
         w: &DVector<f64>,
         rank: usize,
     ) -> Result<Self, GeometryError> {
-        let (eigenvalues, vectors) = sorted_eigen(noisy, w)?;
-        let smallest = eigenvalues[rank - 1];
-        if smallest <= RANK_TOLERANCE * eigenvalues[0] {
+        let mut frame = Self::whole(noisy, w)?;
+        if frame.numerical_rank() < rank {
+            let (smallest, largest) = (frame.eigenvalues[rank - 1], frame.eigenvalues[0]);
             return Err(GeometryError::RankChange {
                 rank,
                 smallest,
-                largest: eigenvalues[0],
+                largest,
                 w: w.as_slice().to_vec(),
             });
         }
+        frame.truncate(rank);
+        Ok(frame)
+    }
+
+    /// All eigenvalues of H, or of JᵀJ/N where the loss is a sum of squares.
+    fn whole<M: Model>(noisy: &NoisyLoss<M>, w: &DVector<f64>) -> Result<Self, GeometryError> {
+        let not_finite = |what| GeometryError::NotFinite {
+            what,
+            w: w.as_slice().to_vec(),
+        };
+        let Some(jacobian) = Jacobian::at(noisy.model(), w) else {
+            let h = hessian(noisy, w);
+            if !h.iter().all(|x| x.is_finite()) {
+                return Err(not_finite("the Hessian"));
+            }
+            let eigen = h.symmetric_eigen();
+            let mut order: Vec<_> = (0..w.len()).collect();
+            order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+            return Ok(Self {
+                normal: eigen.eigenvectors.select_columns(&order),
+                eigenvalues: eigen.eigenvalues.select_rows(&order),
+                rows: None,
+            });
+        };
+        let finite = jacobian.transposed.iter().chain(jacobian.residuals.iter());
+        if !finite.copied().all(f64::is_finite) {
+            return Err(not_finite("the Jacobian of the residuals"));
+        }
+        let (normal, singular_values, left) = thin_svd(&jacobian.transposed);
+        let samples = jacobian.shape.samples as f64;
         Ok(Self {
-            normal: vectors.columns(0, rank).into_owned(),
-            eigenvalues: eigenvalues.rows(0, rank).into_owned(),
+            normal,
+            eigenvalues: singular_values.map(|s| s * s / samples),
+            rows: Some(RowSpace {
+                jacobian,
+                left,
+                singular_values,
+            }),
         })
+    }
+
+    /// How many eigenvalues, or singular values, stand out of the rounding.
+    fn numerical_rank(&self) -> usize {
+        let (values, tolerance) = match &self.rows {
+            Some(rows) => (&rows.singular_values, SINGULAR_TOLERANCE),
+            None => (&self.eigenvalues, RANK_TOLERANCE),
+        };
+        let stands_out = |&&x: &&f64| x > tolerance * values[0] && x > 0.0;
+        values.iter().filter(stands_out).count()
+    }
+
+    fn truncate(&mut self, rank: usize) {
+        if self.eigenvalues.len() == rank {
+            return;
+        }
+        self.normal = self.normal.columns(0, rank).into_owned();
+        self.eigenvalues = self.eigenvalues.rows(0, rank).into_owned();
+        if let Some(rows) = &mut self.rows {
+            rows.left = rows.left.columns(0, rank).into_owned();
+            rows.singular_values = rows.singular_values.rows(0, rank).into_owned();
+        }
     }
 
     /// P x = x − V Vᵀ x.
@@ -58,29 +142,50 @@ impl Frame {
         &self.normal * self.normal.tr_mul(x).component_div(&self.eigenvalues)
     }
 
+    /// The step of Newton's method in the normal directions: H⁺∇L, for a sum of squares J⁺r = V S⁻¹ Uᵀ r.
+    fn newton_step<M: Model>(&self, noisy: &NoisyLoss<M>, w: &DVector<f64>) -> DVector<f64> {
+        match &self.rows {
+            None => self.pseudo_inverse(&gradient(noisy, w, &[])),
+            Some(rows) => {
+                let r = rows.left.tr_mul(&rows.jacobian.residuals);
+                &self.normal * r.component_div(&rows.singular_values)
+            }
+        }
+    }
+
     /// λ_max.
     pub fn largest_eigenvalue(&self) -> f64 {
         self.eigenvalues[0]
     }
+
+    /// λ_min on the range.
+    pub fn smallest_eigenvalue(&self) -> f64 {
+        self.eigenvalues[self.eigenvalues.len() - 1]
+    }
 }
 
-/// Eigenvalues of H(w) in descending order with their eigenvectors as columns.
-fn sorted_eigen<M: Model>(
-    noisy: &NoisyLoss<M>,
-    w: &DVector<f64>,
-) -> Result<(DVector<f64>, DMatrix<f64>), GeometryError> {
-    let h = hessian(noisy, w);
-    if !h.iter().all(|x| x.is_finite()) {
-        return Err(GeometryError::NotFinite {
-            what: "the Hessian",
-            w: w.as_slice().to_vec(),
-        });
-    }
-    let eigen = h.symmetric_eigen();
-    let mut order: Vec<_> = (0..w.len()).collect();
-    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-    let values = DVector::from_iterator(w.len(), order.iter().map(|&i| eigen.eigenvalues[i]));
-    Ok((values, eigen.eigenvectors.select_columns(&order)))
+/// The thin singular value decomposition A = V S Uᵀ of a tall matrix A (m×n): V (m×k), S, U (n×k), k = min(m, n).
+///
+/// By the QR decomposition first, so that the cost beyond it is that of n×n; nothing is squared.
+fn thin_svd(a: &DMatrix<f64>) -> (DMatrix<f64>, DVector<f64>, DMatrix<f64>) {
+    let tall = a.nrows() > a.ncols();
+    let (q, r) = if tall {
+        let (q, r) = a.clone().qr().unpack();
+        (Some(q), r)
+    } else {
+        (None, a.clone())
+    };
+    let nalgebra::SVD {
+        u,
+        v_t,
+        singular_values,
+    } = r.svd(true, true);
+    let (u, v_t) = (u.unwrap_or_default(), v_t.unwrap_or_default());
+    let v = match q {
+        Some(q) => q * u,
+        None => u,
+    };
+    (v, singular_values, v_t.transpose())
 }
 
 /// The rank of H at a point on (or within rounding of) Γ.
@@ -91,11 +196,8 @@ pub fn rank_on_manifold<M: Model>(
     noisy: &NoisyLoss<M>,
     w: &DVector<f64>,
 ) -> Result<usize, GeometryError> {
-    let (eigenvalues, _) = sorted_eigen(noisy, w)?;
-    let rank = eigenvalues
-        .iter()
-        .filter(|&&x| x > RANK_TOLERANCE * eigenvalues[0] && x > 0.0)
-        .count();
+    let frame = Frame::whole(noisy, w)?;
+    let rank = frame.numerical_rank();
     if rank == w.len() {
         return Err(GeometryError::IsolatedPoint {
             rank,
@@ -105,8 +207,8 @@ pub fn rank_on_manifold<M: Model>(
     if rank == 0 {
         return Err(GeometryError::RankChange {
             rank: 1,
-            smallest: eigenvalues[0],
-            largest: eigenvalues[0],
+            smallest: frame.eigenvalues[0],
+            largest: frame.eigenvalues[0],
             w: w.as_slice().to_vec(),
         });
     }
@@ -130,9 +232,8 @@ pub fn project<M: Model>(
     let mut remaining = f64::NAN;
     for _ in 0..PROJECTION_ITERATIONS {
         let frame = Frame::at(noisy, &point, rank)?;
-        let slope = gradient(noisy, &point, &[]);
-        remaining = slope.norm();
-        let step = frame.pseudo_inverse(&slope);
+        let step = frame.newton_step(noisy, &point);
+        remaining = frame.largest_eigenvalue() * step.norm();
         point -= &step;
         if step.norm() <= PROJECTION_TOLERANCE * (1.0 + point.norm()) {
             let loss = noisy.loss(point.as_slice(), &[]);
@@ -163,11 +264,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn quiet(model: AnyModel) -> NoisyLoss<AnyModel> {
-        let source = Source {
-            mechanism: Mechanism::Sgld,
-            law: Law::Gaussian,
-            scale: 1.0,
-        };
+        let source = Source::new(Mechanism::Sgld, Law::Gaussian);
         NoisyLoss::new(model, vec![source]).unwrap()
     }
 

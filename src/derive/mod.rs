@@ -1,19 +1,25 @@
 //! From a noisy loss to what the theory is made of: Γ and its projectors, Reg, G, Σ, the regime, the limit's drift.
 //!
-//! Nothing here knows a particular model: gradients over dual and hyper-dual numbers and linear algebra on range(H).
+//! Nothing here knows a particular model: gradients over dual and hyper-dual numbers and linear algebra on
+//! range(H). Sums of squares are served in the row space of their Jacobian (`least_squares`), other losses by dense m×m
+//! linear algebra; the two are tested against each other.
 
+mod covariance;
 pub mod derivatives;
-mod diffusion;
 mod drift;
 mod flow_map;
 mod frame;
+mod least_squares;
+mod noise_order;
 mod regime;
 mod regularizer;
 
-pub use diffusion::{NoiseOrder, diffusion_columns, noise_order};
-pub use drift::{SecondOrderDrift, normal_covariance, normal_regularization, second_order_drift};
+pub use covariance::Covariance;
+pub use drift::{normal_covariance, normal_regularization, tangential_drift};
 pub use flow_map::{descent_limit, flow_map};
-pub use frame::{Frame, project, rank_on_manifold};
+pub use frame::{Frame, RowSpace, project, rank_on_manifold};
+pub use least_squares::Jacobian;
+pub use noise_order::{NoiseOrder, noise_order};
 pub use regime::{
     PointEvidence, REGIME_TOLERANCE, Regime, RegimeEvidence, evidence_at, regime_near,
 };

@@ -5,7 +5,7 @@ use std::fmt;
 use nalgebra::DVector;
 use serde::{Deserialize, Serialize};
 
-use super::{Frame, GeometryError, Masks, diffusion_columns, project, regularizer_gradient};
+use super::{Covariance, Frame, GeometryError, Masks, project, regularizer_gradient};
 use crate::models::Model;
 use crate::noise::NoisyLoss;
 
@@ -83,12 +83,12 @@ pub fn evidence_at<M: Model>(
         .map(|source| source.scale)
         .fold(0.0, f64::max);
     let scale = unit * frame.largest_eigenvalue() * (1.0 + w.norm());
-    let reg = regularizer_gradient(noisy, w, masks);
-    let columns = diffusion_columns(noisy, w, masks);
+    let reg = regularizer_gradient(noisy, w, frame, masks);
+    let covariance = Covariance::at(noisy, w, frame, masks);
     PointEvidence {
         regularizer: frame.tangent_part(&reg.gradient).norm() / reg.scale.max(1e-6 * unit * scale),
-        noise: columns.norm() / scale,
-        brownian: (&columns - &frame.normal * frame.normal.tr_mul(&columns)).norm() / scale,
+        noise: covariance.norm(frame) / scale,
+        brownian: covariance.tangential_norm(frame) / scale,
     }
 }
 
@@ -191,11 +191,7 @@ mod tests {
             ),
         ] {
             for law in [Law::Gaussian, Law::Bernoulli] {
-                let source = Source {
-                    mechanism,
-                    law,
-                    scale: 1.0,
-                };
+                let source = Source::new(mechanism, law);
                 let Ok(noisy) = NoisyLoss::new(model.clone(), vec![source]) else {
                     assert_eq!(law, Law::Bernoulli);
                     continue;
@@ -227,11 +223,7 @@ mod tests {
 
     #[test]
     fn an_equilibrium_of_the_flow_is_not_taken_for_a_degenerate_noise() {
-        let source = Source {
-            mechanism: Mechanism::AntiPgd,
-            law: Law::Gaussian,
-            scale: 1.0,
-        };
+        let source = Source::new(Mechanism::AntiPgd, Law::Gaussian);
         let noisy = NoisyLoss::new(Product, vec![source]).unwrap();
         let balanced = DVector::from_vec(vec![1.0, 1.0]);
         let found = regime_near(&noisy, &balanced, 1, Masks::NonLocal).unwrap();

@@ -2,7 +2,8 @@
 
 use nalgebra::DVector;
 
-use super::derivatives::{gradient, noise_curvature, noise_curvature_of_loss};
+use super::derivatives::{gradient, noise_curvature, noise_curvature_of_loss, unit};
+use super::{Frame, Jacobian, least_squares};
 use crate::models::Model;
 use crate::noise::{NoisyLoss, Source};
 use crate::random::Law;
@@ -32,40 +33,53 @@ pub struct Regularizer {
     pub scale: f64,
 }
 
-/// ∇Reg(w) = Σ_c s_c² ½∂²_{η_c}∇L̂(w, 0), with ∇L̂(w, −e_c) − ∇L(w) in place of the second derivative for masks.
+impl Regularizer {
+    /// Adds `factor`·`gradient`.
+    pub(super) fn add(&mut self, gradient: DVector<f64>, factor: f64) {
+        self.scale += factor * gradient.norm();
+        self.gradient.axpy(factor, &gradient, 1.0);
+    }
+}
+
+/// ∇Reg(w) = Σ_c s_c² ½∂²_{η_c}∇L̂(w, 0), with ∇L̂(w, −e_c) − ∇L(w) in place of the second derivative for masks. For a
+/// sum of squares up to a part normal to Γ.
 ///
 /// The unit of σ² is taken out: s_c is the source's relative scale.
 pub fn regularizer_gradient<M: Model>(
     noisy: &NoisyLoss<M>,
     w: &DVector<f64>,
+    frame: &Frame,
     masks: Masks,
 ) -> Regularizer {
+    if let Some(rows) = &frame.rows {
+        return least_squares::regularizer_gradient(noisy, w, &rows.jacobian, masks);
+    }
     let d = noisy.noise_dimension();
-    let mut total = DVector::zeros(w.len());
-    let mut scale = 0.0;
+    let mut sum = Regularizer {
+        gradient: DVector::zeros(w.len()),
+        scale: 0.0,
+    };
     let mut eta = vec![0.0; d];
     let quiet = gradient(noisy, w, &[]);
     for (c, source) in noisy.source_of_coordinates().into_iter().enumerate() {
-        let term = if masks.jumps(source) {
+        let square = source.scale.powi(2);
+        if masks.jumps(source) {
             eta[c] = -1.0;
             let masked = gradient(noisy, w, &eta);
             eta[c] = 0.0;
-            masked - &quiet
+            sum.add(masked - &quiet, square);
         } else {
-            noise_curvature(noisy, w, &eta, c) * 0.5
-        };
-        let term = term * source.scale.powi(2);
-        scale += term.norm();
-        total += term;
+            sum.add(noise_curvature(noisy, w, &eta, &unit(d, c)), 0.5 * square);
+        }
     }
-    Regularizer {
-        gradient: total,
-        scale,
-    }
+    sum
 }
 
-/// Reg(w), in units of σ².
+/// Reg(w), in units of σ²; for a sum of squares that of the same w with all residuals zero.
 pub fn regularizer_value<M: Model>(noisy: &NoisyLoss<M>, w: &DVector<f64>, masks: Masks) -> f64 {
+    if let Some(jacobian) = Jacobian::at(noisy.model(), w) {
+        return least_squares::regularizer_value(noisy, w, &jacobian, masks);
+    }
     let mut eta = vec![0.0; noisy.noise_dimension()];
     let mut total = 0.0;
     for (c, source) in noisy.source_of_coordinates().into_iter().enumerate() {
@@ -89,16 +103,9 @@ mod tests {
     use crate::noise::Mechanism;
 
     fn noisy<M: Model>(model: M, mechanism: Mechanism, law: Law) -> NoisyLoss<M> {
-        let scale = 1.5;
-        NoisyLoss::new(
-            model,
-            vec![Source {
-                mechanism,
-                law,
-                scale,
-            }],
-        )
-        .unwrap()
+        let mut source = Source::new(mechanism, law);
+        source.scale = 1.5;
+        NoisyLoss::new(model, vec![source]).unwrap()
     }
 
     #[test]
@@ -106,7 +113,8 @@ mod tests {
         let w = DVector::from_vec(vec![0.9, 0.7, 0.4, 1.1]);
         for law in [Law::Gaussian, Law::Bernoulli] {
             let noisy = noisy(TwoProducts, Mechanism::Dropconnect, law);
-            let found = regularizer_gradient(&noisy, &w, Masks::NonLocal).gradient;
+            let frame = Frame::at(&noisy, &w, 1).unwrap();
+            let found = regularizer_gradient(&noisy, &w, &frame, Masks::NonLocal).gradient;
             for i in 0..4 {
                 let mut step = DVector::zeros(4);
                 step[i] = 1e-5;

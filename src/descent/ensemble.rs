@@ -65,10 +65,7 @@ pub fn run_descent<M: Model>(
     observe: impl Fn(usize, &[f64], &mut [f64]) + Sync,
     progress: impl Fn(u64) + Sync,
 ) -> DescentRun {
-    let sizes: Vec<_> = sources
-        .iter()
-        .map(|s| s.mechanism.socket().size(model))
-        .collect();
+    let sizes: Vec<_> = sources.iter().map(|source| source.size(model)).collect();
     let noise = (sources, sizes.as_slice());
     let [source] = sources else {
         let sizes = &sizes;
@@ -285,11 +282,7 @@ mod tests {
     use crate::random::Law;
 
     fn source(mechanism: Mechanism, law: Law) -> Source {
-        Source {
-            mechanism,
-            law,
-            scale: 1.0,
-        }
+        Source::new(mechanism, law)
     }
 
     fn run(
@@ -408,10 +401,7 @@ mod tests {
             let m = model.dimension();
             let fast =
                 crate::models::with_model!(model, model => run(model, sources, 8, alpha, &[steps]));
-            let sizes: Vec<_> = sources
-                .iter()
-                .map(|s| s.mechanism.socket().size(model))
-                .collect();
+            let sizes: Vec<_> = sources.iter().map(|source| source.size(model)).collect();
             let mut noise = NoiseBuffer::new(sources, &sizes, 0.3, LaneStreams::new(7, 2, 0));
             let mut paths = vec![[2.0, 0.5, 0.3, 0.1][..m].to_vec(); LANES];
             for _ in 0..steps {

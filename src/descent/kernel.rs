@@ -4,7 +4,7 @@ use pulp::{Arch, NullaryFnOnce};
 
 use crate::models::Model;
 use crate::noise::{Plugs, Socket, Source};
-use crate::random::LaneStreams;
+use crate::random::{BatchSampler, LaneStreams};
 use crate::scalar::{Lanes, Scalar};
 
 /// How many steps' noise is drawn at once; even, so that pairs of normals are never split.
@@ -68,6 +68,8 @@ pub(super) struct NoiseBuffer<'s> {
     sources: &'s [Source],
     sizes: &'s [usize],
     sigma: f64,
+    /// One for each source with real minibatches, which remember where they are.
+    samplers: Vec<Option<BatchSampler>>,
     streams: LaneStreams,
     rows: Vec<Lanes>,
     scratch: Vec<Lanes>,
@@ -88,6 +90,11 @@ impl<'s> NoiseBuffer<'s> {
             sources,
             sizes,
             sigma,
+            samplers: sources
+                .iter()
+                .zip(sizes)
+                .map(|(source, &size)| Some(BatchSampler::new(source.batch?, size)))
+                .collect(),
             streams,
             rows: vec![Lanes::zero(); STEPS_PER_DRAW * dimension],
             scratch: vec![Lanes::zero(); STEPS_PER_DRAW * largest],
@@ -111,17 +118,28 @@ impl<'s> NoiseBuffer<'s> {
     #[inline(always)]
     fn draw(&mut self) {
         if let [source] = self.sources {
-            source
-                .law
-                .fill(self.sigma * source.scale, &mut self.streams, &mut self.rows);
+            let sampler = self.samplers[0].as_mut();
+            fill(
+                source,
+                self.sigma,
+                sampler,
+                &mut self.streams,
+                &mut self.rows,
+            );
             return;
         }
         let mut offset = 0;
-        for (source, &size) in self.sources.iter().zip(self.sizes) {
+        for ((source, &size), sampler) in
+            self.sources.iter().zip(self.sizes).zip(&mut self.samplers)
+        {
             let drawn = &mut self.scratch[..STEPS_PER_DRAW * size];
-            source
-                .law
-                .fill(self.sigma * source.scale, &mut self.streams, drawn);
+            fill(
+                source,
+                self.sigma,
+                sampler.as_mut(),
+                &mut self.streams,
+                drawn,
+            );
             for (row, values) in self
                 .rows
                 .chunks_exact_mut(self.dimension)
@@ -131,6 +149,21 @@ impl<'s> NoiseBuffer<'s> {
             }
             offset += size;
         }
+    }
+}
+
+/// Fills `out` with the noise of one source.
+#[inline(always)]
+fn fill(
+    source: &Source,
+    sigma: f64,
+    sampler: Option<&mut BatchSampler>,
+    streams: &mut LaneStreams,
+    out: &mut [Lanes],
+) {
+    match sampler {
+        Some(sampler) => sampler.fill(streams, out),
+        None => source.law.fill(sigma * source.scale, streams, out),
     }
 }
 

@@ -1,16 +1,15 @@
 //! The Euler–Maruyama step of an Itô equation, before any projection.
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DVector;
 
-/// X + b Δt + B √Δt ξ for dX = b dt + B dW (Itô): `drift` b (m), `diffusion` B (m×d), `normals` ξ ~ N(0, I) (d).
+/// X + b Δt + √Δt B ξ for dX = b dt + B dW (Itô): `drift` b (m), `shock` B ξ (m) with ξ ~ N(0, I).
 pub fn euler_maruyama_step(
     x: &DVector<f64>,
     drift: &DVector<f64>,
-    diffusion: &DMatrix<f64>,
+    shock: &DVector<f64>,
     time_step: f64,
-    normals: &DVector<f64>,
 ) -> DVector<f64> {
-    x + drift * time_step + diffusion * normals * time_step.sqrt()
+    x + drift * time_step + shock * time_step.sqrt()
 }
 
 #[cfg(test)]
@@ -30,7 +29,7 @@ mod tests {
             let mut x = DVector::from_element(1, 1.0);
             for _ in 0..n {
                 let xi = DVector::from_element(1, StandardNormal.sample(&mut random));
-                x = euler_maruyama_step(&x, &-&x, &DMatrix::identity(1, 1), h, &xi);
+                x = euler_maruyama_step(&x, &-&x, &xi, h);
             }
             sum += x[0];
             squares += x[0] * x[0];

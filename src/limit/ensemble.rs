@@ -61,18 +61,14 @@ fn run_path<M: Model, T>(
     let (mut w, mut frame) = project(process.noisy, start, process.rank)?;
     let mut now = 0.0;
     let mut row = Vec::with_capacity(plan.times.len());
-    let mut normals = DVector::zeros(process.noisy.noise_dimension());
     for &time in plan.times {
         let steps = ((time - now) / plan.time_step).ceil() as usize;
         let dt = (time - now) / steps as f64;
         for step in 0..steps {
             let coefficients =
                 process.coefficients(&w, &frame, step_size_at(now + step as f64 * dt));
-            normals
-                .iter_mut()
-                .for_each(|x| *x = StandardNormal.sample(&mut random));
-            let (drift, diffusion) = (&coefficients.drift, &coefficients.diffusion);
-            let moved = euler_maruyama_step(&w, drift, diffusion, dt, &normals);
+            let shock = coefficients.shock(&frame, || StandardNormal.sample(&mut random));
+            let moved = euler_maruyama_step(&w, &coefficients.drift, &shock, dt);
             (w, frame) = project(process.noisy, &moved, process.rank)?;
         }
         now = time;

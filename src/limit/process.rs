@@ -3,8 +3,8 @@
 use nalgebra::{DMatrix, DVector};
 
 use crate::derive::{
-    Frame, GeometryError, Masks, Regime, diffusion_columns, normal_regularization,
-    regularizer_gradient, second_order_drift,
+    Covariance, Frame, GeometryError, Masks, Regime, normal_regularization, regularizer_gradient,
+    tangential_drift,
 };
 use crate::models::Model;
 use crate::noise::NoisyLoss;
@@ -37,12 +37,36 @@ impl Default for Faults {
 }
 
 /// dW = b(W) dt + B(W) dB on Γ in slow time, tangential parts only; the normal Itô correction comes from projecting.
+///
+/// B dB consists of k Brownian motions along columns and, for noise added to the gradient, of one that is isotropic on
+/// the tangent space: s P dB′ with B′ in R^m.
 #[derive(Clone, Debug)]
 pub struct Coefficients {
     /// b (m), tangential.
     pub drift: DVector<f64>,
-    /// B (m×d), tangential; zero columns in a deterministic limit.
+    /// The columns (m×k) of B, tangential.
     pub diffusion: DMatrix<f64>,
+    /// s.
+    pub isotropic: f64,
+}
+
+impl Coefficients {
+    /// B ξ for independent standard normal ξ, drawn one by one: first those of the columns.
+    pub fn shock(&self, frame: &Frame, mut normal: impl FnMut() -> f64) -> DVector<f64> {
+        let along = DVector::from_fn(self.diffusion.ncols(), |_, _| normal());
+        let mut shock = &self.diffusion * along;
+        if self.isotropic != 0.0 {
+            let all = DVector::from_fn(self.drift.len(), |_, _| normal());
+            shock.axpy(self.isotropic, &frame.tangent_part(&all), 1.0);
+        }
+        shock
+    }
+
+    /// √tr B Bᵀ, with `frame` that of the point.
+    pub fn brownian_norm(&self, frame: &Frame) -> f64 {
+        let free = (self.drift.len() - frame.eigenvalues.len()) as f64;
+        (self.diffusion.norm_squared() + free * self.isotropic.powi(2)).sqrt()
+    }
 }
 
 /// The limit process of a noisy loss in a regime.
@@ -66,34 +90,36 @@ impl<M: Model> LimitProcess<'_, M> {
     /// - degenerate: b = mixed + normal regularisation, B = P G C^{1/2}
     /// - trivial: both zero
     pub fn coefficients(&self, w: &DVector<f64>, frame: &Frame, step_size: f64) -> Coefficients {
-        let d = self.noisy.noise_dimension();
         let masks = self.faults.masks;
         let stein = if self.faults.lyapunov { 0.0 } else { step_size };
-        let still = DMatrix::zeros(w.len(), d);
-        let (drift, diffusion) = match self.regime {
-            Regime::Trivial => (DVector::zeros(w.len()), still),
+        let mut found = Coefficients {
+            drift: DVector::zeros(w.len()),
+            diffusion: DMatrix::zeros(w.len(), 0),
+            isotropic: 0.0,
+        };
+        match self.regime {
+            Regime::Trivial => (),
             Regime::NonDegenerate => {
-                let reg = regularizer_gradient(self.noisy, w, masks).gradient;
-                let mut drift = -frame.tangent_part(&reg);
+                let reg = regularizer_gradient(self.noisy, w, frame, masks).gradient;
+                found.drift = -frame.tangent_part(&reg);
                 if step_size > 0.0 {
-                    let columns = diffusion_columns(self.noisy, w, masks);
-                    drift +=
-                        normal_regularization(self.noisy, w, frame, &columns, stein) * step_size;
+                    let noise = Covariance::at(self.noisy, w, frame, masks);
+                    found.drift +=
+                        normal_regularization(self.noisy, w, frame, &noise, stein) * step_size;
                 }
-                (drift, still)
             }
             Regime::Degenerate => {
-                let columns = diffusion_columns(self.noisy, w, masks);
-                let parts = second_order_drift(self.noisy, w, frame, &columns, stein);
-                let diffusion = &columns - &frame.normal * frame.normal.tr_mul(&columns);
-                let ito = if self.faults.ito_correction { 1.0 } else { 0.0 };
-                (parts.tangential() * ito, diffusion)
+                let noise = Covariance::at(self.noisy, w, frame, masks);
+                if self.faults.ito_correction {
+                    found.drift = tangential_drift(self.noisy, w, frame, &noise, stein);
+                }
+                let scale = self.faults.diffusion_scale;
+                found.diffusion = noise.tangential_columns(frame) * scale;
+                found.isotropic = noise.isotropic.sqrt() * scale;
             }
-        };
-        Coefficients {
-            drift: drift * self.faults.drift_scale,
-            diffusion: diffusion * self.faults.diffusion_scale,
         }
+        found.drift *= self.faults.drift_scale;
+        found
     }
 
     /// The drift alone, at a point near Γ.

@@ -167,6 +167,11 @@ pub trait Model: Send + Sync {
         S::constant(f64::NAN)
     }
 
+    /// The loss on samples that were held out, if there are any.
+    fn test_loss(&self, _w: &[f64]) -> Option<f64> {
+        None
+    }
+
     /// Name, formula, options and observables.
     fn card(&self) -> &'static ModelCard;
 
@@ -230,6 +235,10 @@ macro_rules! any_model {
             #[inline]
             fn residual<S: Scalar>(&self, index: usize, w: &[S], units: &[S], scratch: &mut [S], gradient: &mut [S]) -> S {
                 match self { $(Self::$kind(model) => model.residual(index, w, units, scratch, gradient)),+ }
+            }
+
+            fn test_loss(&self, w: &[f64]) -> Option<f64> {
+                match self { $(Self::$kind(model) => model.test_loss(w)),+ }
             }
 
             fn card(&self) -> &'static ModelCard {

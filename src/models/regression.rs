@@ -218,6 +218,10 @@ impl<F: Network> Model for Regression<F> {
         scratch.residual[index % q]
     }
 
+    fn test_loss(&self, w: &[f64]) -> Option<f64> {
+        (self.data.test.count > 0).then(|| self.mean_square(w, &self.data.test))
+    }
+
     fn card(&self) -> &'static ModelCard {
         self.network.card()
     }

@@ -7,7 +7,7 @@ pub use mechanism::{Mechanism, Socket};
 use serde::{Deserialize, Serialize};
 
 use crate::models::{Injection, Model};
-use crate::random::Law;
+use crate::random::{Batch, Law};
 use crate::scalar::Scalar;
 
 /// One random vector: its mechanism, its law and its size relative to the σ of the step-size ladder.
@@ -19,6 +19,35 @@ pub struct Source {
     pub law: Law,
     /// The standard deviation of each coordinate is `scale`·σ.
     pub scale: f64,
+    /// Real minibatches: the weights are those of a random choice of samples, whatever σ is; law and scale are not used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
+    /// Dropout: one mask for each sample rather than one that the samples of a step share.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub per_sample: bool,
+}
+
+impl Source {
+    /// Independent coordinates of standard deviation σ, shared by the samples.
+    pub fn new(mechanism: Mechanism, law: Law) -> Self {
+        Self {
+            mechanism,
+            law,
+            scale: 1.0,
+            batch: None,
+            per_sample: false,
+        }
+    }
+
+    /// The number of noise coordinates on this model; 0 if it has no such socket.
+    pub fn size(&self, model: &impl Model) -> usize {
+        let size = self.mechanism.socket().size(model);
+        if self.per_sample {
+            size * model.sockets().weights
+        } else {
+            size
+        }
+    }
 }
 
 /// Why a model can't take a noise.
@@ -46,6 +75,21 @@ pub enum NoiseError {
         "the Bernoulli law is a mask 1 + η = B/p, but '{0}' noise is added, not multiplied; use gaussian, rademacher or uniform"
     )]
     MaskOnAddedNoise(Mechanism),
+    /// Batches larger than the data, empty, or of a model without data.
+    #[error(
+        "a batch of {size} can't be chosen from the {samples} samples of model '{model}'; batch_size must be at least 1, at most N unless drawn with replacement, and needs a model with data"
+    )]
+    Batch {
+        /// B.
+        size: usize,
+        /// N.
+        samples: usize,
+        /// Name of the model.
+        model: &'static str,
+    },
+    /// Masks for each sample where there is but one sample, or where the noise is no mask of units.
+    #[error("'{0}' noise can't be drawn per sample; only dropout on a model with data can")]
+    NotPerSample(Mechanism),
     /// No noise at all.
     #[error("there is no noise; add a [[noise]] section")]
     NoNoise,
@@ -75,7 +119,8 @@ impl<M: Model> NoisyLoss<M> {
         let mut offsets = vec![0];
         for (i, source) in sources.iter().enumerate() {
             let socket = source.mechanism.socket();
-            let size = socket.size(&model);
+            let size = source.size(&model);
+            let has_data = model.least_squares().is_some();
             if size == 0 {
                 let available: Vec<_> = Mechanism::ALL
                     .iter()
@@ -94,6 +139,18 @@ impl<M: Model> NoisyLoss<M> {
             }
             if source.law == Law::Bernoulli && !socket.is_multiplied() {
                 return Err(NoiseError::MaskOnAddedNoise(source.mechanism));
+            }
+            if let Some(batch) = source.batch
+                && !(has_data && socket == Socket::SampleWeights && batch.fits(size))
+            {
+                return Err(NoiseError::Batch {
+                    size: batch.size,
+                    samples: size,
+                    model: model.card().name,
+                });
+            }
+            if source.per_sample && !(has_data && socket == Socket::Units) {
+                return Err(NoiseError::NotPerSample(source.mechanism));
             }
             offsets.push(offsets[i] + size);
         }
@@ -122,6 +179,17 @@ impl<M: Model> NoisyLoss<M> {
     /// The length d of η.
     pub fn noise_dimension(&self) -> usize {
         self.offsets[self.sources.len()]
+    }
+
+    /// Each source with its part of η, as a range of coordinates.
+    pub fn parts(&self) -> impl Iterator<Item = (Source, std::ops::Range<usize>)> {
+        let ranges = self.offsets.windows(2).map(|pair| pair[0]..pair[1]);
+        self.sources.iter().copied().zip(ranges)
+    }
+
+    /// The real minibatches among the noises, if there are.
+    pub fn batch(&self) -> Option<Batch> {
+        self.sources.iter().find_map(|source| source.batch)
     }
 
     /// The source of each coordinate of η; length d.
@@ -237,11 +305,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn source(mechanism: Mechanism) -> Source {
-        Source {
-            mechanism,
-            law: Law::Gaussian,
-            scale: 1.0,
-        }
+        Source::new(mechanism, Law::Gaussian)
     }
 
     proptest! {

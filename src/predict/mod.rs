@@ -142,7 +142,8 @@ pub fn predict(study: &Study) -> Result<Prediction, ScenarioError> {
         regularizer: regularizer_value(noisy, &landing, masks),
         coefficients: Coefficients {
             drift: DVector::zeros(landing.len()),
-            diffusion: DMatrix::zeros(landing.len(), noisy.noise_dimension()),
+            diffusion: DMatrix::zeros(landing.len(), 0),
+            isotropic: 0.0,
         },
         noise_order: noise_order(noisy, &landing),
         levels: Vec::new(),

@@ -203,7 +203,7 @@ pub fn prediction_text(study: &Study, prediction: &Prediction) -> String {
     } else {
         format!(
             "|B| = {:.6}: the limit is stochastic",
-            prediction.coefficients.diffusion.norm()
+            prediction.coefficients.brownian_norm(&prediction.frame)
         )
     };
     let _ = writeln!(text, "Brownian part  {brownian}");

@@ -2,7 +2,7 @@
 
 use nalgebra::DVector;
 
-use crate::derive::{Masks, derivatives, project, regularizer_value};
+use crate::derive::{Frame, Jacobian, Masks, derivatives, project, regularizer_value};
 use crate::models::Model;
 use crate::noise::NoisyLoss;
 
@@ -14,8 +14,22 @@ pub const GENERIC_OBSERVABLES: &[(&str, &str)] = &[
         "distance",
         "distance to Γ, |w − π(w)|; NaN where w is too far for π",
     ),
-    ("sharpness", "tr H(w)"),
-    ("regularizer", "Reg(w), in units of σ²"),
+    (
+        "sharpness",
+        "tr H(w); for networks |J|²/N, which is the same on Γ",
+    ),
+    (
+        "lambda_max",
+        "λ_max of H(w); for networks of JᵀJ/N, which is the same on Γ",
+    ),
+    (
+        "regularizer",
+        "Reg(w), in units of σ²; for networks as if all residuals were zero",
+    ),
+    (
+        "test_loss",
+        "1/(2N) Σ |f − y|² over the N test samples, for models with data that are held out",
+    ),
 ];
 
 /// A scalar function of the parameters.
@@ -33,8 +47,12 @@ pub enum Observable {
     Distance,
     /// tr H(w).
     Sharpness,
+    /// λ_max of H(w).
+    LargestEigenvalue,
     /// Reg(w).
     Regularizer,
+    /// L on the test samples.
+    TestLoss,
 }
 
 impl Observable {
@@ -52,7 +70,12 @@ impl Observable {
             "loss" => Some(Self::Loss),
             "distance" => Some(Self::Distance),
             "sharpness" => Some(Self::Sharpness),
+            "lambda_max" => Some(Self::LargestEigenvalue),
             "regularizer" => Some(Self::Regularizer),
+            "test_loss" => {
+                let start = vec![0.0; model.dimension()];
+                model.test_loss(&start).map(|_| Self::TestLoss)
+            }
             _ => None,
         }
     }
@@ -63,7 +86,8 @@ impl Observable {
         let mut names = model.parameter_names();
         names.extend(
             own.chain(GENERIC_OBSERVABLES)
-                .map(|(name, _)| (*name).to_owned()),
+                .map(|(name, _)| (*name).to_owned())
+                .filter(|name| Self::find(name, model).is_some()),
         );
         names
     }
@@ -85,7 +109,14 @@ impl Observable {
             Self::Distance => {
                 project(noisy, &vector(), rank).map_or(f64::NAN, |(on, _)| (on - vector()).norm())
             }
-            Self::Sharpness => derivatives::hessian(noisy, &vector()).trace(),
+            Self::Sharpness => match Jacobian::at(noisy.model(), &vector()) {
+                Some(jacobian) => jacobian.trace(),
+                None => derivatives::hessian(noisy, &vector()).trace(),
+            },
+            Self::LargestEigenvalue => {
+                Frame::at(noisy, &vector(), 1).map_or(f64::NAN, |f| f.largest_eigenvalue())
+            }
+            Self::TestLoss => noisy.model().test_loss(w).unwrap_or(f64::NAN),
             Self::Regularizer => regularizer_value(noisy, &vector(), masks),
         }
     }
@@ -100,14 +131,21 @@ mod tests {
 
     #[test]
     fn every_name_is_found_and_has_the_value_of_its_formula() {
-        let source = Source {
-            mechanism: Mechanism::AntiPgd,
-            law: Law::Gaussian,
-            scale: 1.0,
-        };
+        let source = Source::new(Mechanism::AntiPgd, Law::Gaussian);
         let noisy = NoisyLoss::new(Product, vec![source]).unwrap();
         let w = [2.0, 0.5];
-        let expected = [2.0, 0.5, 3.75, 4.25, 4.25f64.sqrt(), 0.0, 0.0, 4.25, 2.125];
+        let expected = [
+            2.0,
+            0.5,
+            3.75,
+            4.25,
+            4.25f64.sqrt(),
+            0.0,
+            0.0,
+            4.25,
+            4.25,
+            2.125,
+        ];
         let names = Observable::names(&Product);
         assert_eq!(names.len(), expected.len());
         for (name, expected) in names.iter().zip(expected) {
@@ -123,11 +161,7 @@ mod tests {
 
     #[test]
     fn the_distance_is_that_to_the_closest_point() {
-        let source = Source {
-            mechanism: Mechanism::Sgld,
-            law: Law::Gaussian,
-            scale: 1.0,
-        };
+        let source = Source::new(Mechanism::Sgld, Law::Gaussian);
         let noisy = NoisyLoss::new(crate::models::Circle, vec![source]).unwrap();
         let distance = Observable::Distance.value(&noisy, &[0.9, 1.2], 1, Masks::NonLocal);
         assert!((distance - 0.5).abs() < 1e-12);

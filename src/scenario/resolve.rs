@@ -2,8 +2,8 @@
 
 use super::load::nearest;
 use super::spec::{
-    IntegratorKind, LadderSpec, MasksSpec, ModelSpec, PathsSpec, RecordsSpec, ScheduleKind,
-    StartSpec,
+    IntegratorKind, LadderSpec, MasksSpec, ModelSpec, NoiseSpec, PathsSpec, RecordsSpec,
+    ScheduleKind, StartSpec,
 };
 use super::{Arm, Level, Observable, ScenarioError, ScenarioSpec, Schedule, Source, Study};
 use crate::derive::Masks;
@@ -11,8 +11,8 @@ use crate::limit::Faults;
 use crate::models::{
     AnyModel, CARDS, Circle, Model, Product, Profile, Sphere, TwoProducts, Valley, WideningValley,
 };
-use crate::noise::{self, NoiseError, NoisyLoss};
-use crate::random::Law;
+use crate::noise::{self, Mechanism, NoiseError, NoisyLoss};
+use crate::random::{Batch, Law, Sampling};
 
 /// Dense linear algebra in m dimensions takes m³ operations a step of the limit.
 const LARGEST_DIMENSION: usize = 1000;
@@ -259,14 +259,20 @@ impl Resolver<'_> {
                 mechanism: noise.kind,
                 law: noise.law,
                 scale: noise.scale,
+                batch: self.batch(i, noise)?,
+                per_sample: noise.per_sample,
             });
         }
         NoisyLoss::new(model, sources).or_else(|error| {
             let noises = &self.spec.noise;
             let guilty = match &error {
                 NoiseError::NoSocket { mechanism, .. }
+                | NoiseError::NotPerSample(mechanism)
                 | NoiseError::MaskOnAddedNoise(mechanism) => {
                     noises.iter().position(|noise| noise.kind == *mechanism)
+                }
+                NoiseError::Batch { .. } => {
+                    noises.iter().position(|noise| noise.batch_size.is_some())
                 }
                 NoiseError::SocketTwice(socket) => noises
                     .iter()
@@ -276,6 +282,28 @@ impl Resolver<'_> {
             let key = guilty.map_or("noise".to_owned(), |i| format!("noise.{i}.kind"));
             self.fail(&key, error.to_string(), "")
         })
+    }
+
+    fn batch(&self, i: usize, noise: &NoiseSpec) -> Result<Option<Batch>> {
+        let key = |option: &str| format!("noise.{i}.{option}");
+        if let Some(size) = noise.batch_size {
+            if noise.kind != Mechanism::Minibatch {
+                let message = format!("batch_size is of minibatch noise, not of {}", noise.kind);
+                let help = "add a second section [[noise]] with kind = \"minibatch\"";
+                return self.fail(&key("batch_size"), message, help);
+            }
+            if noise.law != Law::Gaussian || noise.scale != 1.0 {
+                let message = "with batch_size the weights are those of the chosen samples: law and scale have no effect";
+                return self.fail(&key("batch_size"), message, "remove law and scale");
+            }
+            let sampling = noise.sampling.unwrap_or(Sampling::WithoutReplacement);
+            return Ok(Some(Batch { size, sampling }));
+        }
+        if noise.sampling.is_some() {
+            let message = "sampling needs batch_size";
+            return self.fail(&key("sampling"), message, "add batch_size = B");
+        }
+        Ok(None)
     }
 
     fn observables(&self, model: &AnyModel) -> Result<Vec<(String, Observable)>> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::derive::Regime;
 use crate::noise::Mechanism;
-use crate::random::Law;
+use crate::random::{Law, Sampling};
 
 /// A whole scenario file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -89,6 +89,15 @@ pub struct NoiseSpec {
     /// Standard deviation in units of the ladder's σ.
     #[serde(default = "unit_number")]
     pub scale: f64,
+    /// minibatch: B, for real minibatches in place of independent weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<usize>,
+    /// minibatch: how the samples of a step are chosen; fresh and without replacement by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Sampling>,
+    /// dropout: whether each sample has its own mask; by default the samples of a step share one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub per_sample: bool,
 }
 
 fn gaussian() -> Law {

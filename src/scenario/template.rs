@@ -71,11 +71,7 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
             "profile = \"exp-sine\"   # or \"quadratic\", \"cosh\"\nstrength = 1.0\n",
         ),
     };
-    let source = Source {
-        mechanism,
-        law: Law::Gaussian,
-        scale: 1.0,
-    };
+    let source = Source::new(mechanism, Law::Gaussian);
     let names = Observable::names(&model).join(", ");
     let noisy = NoisyLoss::new(model, vec![source])
         .map_err(|error| fail(error.to_string(), String::new()))?;

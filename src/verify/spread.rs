@@ -5,7 +5,7 @@ use nalgebra::DVector;
 use super::displacement::slope;
 use super::extrapolation::fit_over_rungs;
 use super::{Check, Evidence};
-use crate::derive::{Frame, NoiseOrder, Regime, diffusion_columns, normal_covariance};
+use crate::derive::{Covariance, Frame, NoiseOrder, Regime, normal_covariance};
 use crate::random::Law;
 use crate::scenario::Level;
 use crate::statistics::{Equivalence, Outcome, StatisticsError, standard_deviation_with_error};
@@ -162,9 +162,9 @@ fn normal_share(evidence: &Evidence, observable: usize, spread: f64) -> f64 {
     let Ok(frame) = Frame::at(noisy, &w, evidence.prediction.rank) else {
         return f64::NAN;
     };
-    let columns = diffusion_columns(noisy, &w, evidence.study.faults.masks);
+    let noise = Covariance::at(noisy, &w, &frame, evidence.study.faults.masks);
     let normal = frame.normal.tr_mul(&slope(evidence, &w, observable));
-    let covariance = normal_covariance(&frame, &columns, step_size);
+    let covariance = normal_covariance(&frame, &noise, step_size);
     let variance = (normal.transpose() * covariance * &normal)[(0, 0)];
     (step_size * run.level.sigma.powi(2) * variance)
         .max(0.0)

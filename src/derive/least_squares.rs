@@ -1,0 +1,358 @@
+//! A sum of squares L = 1/(2N) Σⱼ rⱼ² on Γ, residual by residual: all that the limit needs, in the row space of J.
+//!
+//! On Γ all rⱼ = 0, so that H = JᵀJ/N, and noise that enters through the residuals rⱼ(w, η) has, with R = ∂_η r (n×d),
+//!
+//! - G = Jᵀ R/N, which is normal to Γ, and Σ = Jᵀ K J/N² with K = R C Rᵀ (n×n);
+//! - P∇Reg = (1/N) P Σ_c C_cc Σⱼ R_jc ∇R_jc (the terms rⱼ ∂²_η rⱼ of Reg have no tangential gradient on Γ);
+//! - P`∂³L[M]` = (2/N) P Σⱼ ∇²rⱼ M ∇rⱼ for M in the row space of J.
+//!
+//! Nothing here is of size m×m but what Bernoulli DropConnect needs: one column for each mask.
+
+use nalgebra::{DMatrix, DVector};
+
+use super::{Covariance, Masks, Regularizer};
+use crate::models::{Injection, LeastSquares, Model};
+use crate::noise::{NoisyLoss, Socket, Source};
+use crate::scalar::{Dual64, Scalar};
+
+/// J of a sum of squares, with the residuals, at one point.
+#[derive(Clone, Debug)]
+pub struct Jacobian {
+    /// N and q.
+    pub shape: LeastSquares,
+    /// Jᵀ (m×n): column j is ∇rⱼ.
+    pub transposed: DMatrix<f64>,
+    /// r (n).
+    pub residuals: DVector<f64>,
+}
+
+/// The working space for passes over residuals.
+struct Passes<'a, M, S> {
+    model: &'a M,
+    point: Vec<S>,
+    scratch: Vec<S>,
+    gradient: Vec<S>,
+}
+
+impl<'a, M: Model, S: Scalar> Passes<'a, M, S> {
+    fn at(model: &'a M, w: &DVector<f64>) -> Self {
+        Self {
+            model,
+            point: w.iter().map(|&x| S::constant(x)).collect(),
+            scratch: vec![S::zero(); model.scratch()],
+            gradient: vec![S::zero(); w.len()],
+        }
+    }
+
+    /// rⱼ, with ∇rⱼ left in `gradient`.
+    fn residual(&mut self, j: usize, units: &[S]) -> S {
+        let (scratch, gradient) = (&mut self.scratch, &mut self.gradient);
+        self.model
+            .residual(j, &self.point, units, scratch, gradient)
+    }
+}
+
+impl Jacobian {
+    /// J and r at w (length m), or none where the loss is not a sum of squares: n passes over one sample each.
+    pub fn at<M: Model>(model: &M, w: &DVector<f64>) -> Option<Self> {
+        let shape = model.least_squares()?;
+        let n = shape.residuals();
+        let mut passes = Passes::<M, f64>::at(model, w);
+        let mut transposed = DMatrix::zeros(w.len(), n);
+        let mut residuals = DVector::zeros(n);
+        for (j, mut column) in transposed.column_iter_mut().enumerate() {
+            residuals[j] = passes.residual(j, &[]);
+            column.copy_from_slice(&passes.gradient);
+        }
+        Some(Self {
+            shape,
+            transposed,
+            residuals,
+        })
+    }
+
+    /// tr H = |J|²/N on Γ; off Γ its Gauss–Newton part.
+    pub fn trace(&self) -> f64 {
+        self.transposed.norm_squared() / self.shape.samples as f64
+    }
+}
+
+/// Σⱼ ∇²rⱼ dⱼ for the columns dⱼ of `directions` (m×n): n dual passes over one sample each.
+fn hessian_vectors<M: Model>(
+    model: &M,
+    w: &DVector<f64>,
+    directions: &DMatrix<f64>,
+) -> DVector<f64> {
+    let mut passes = Passes::<M, Dual64>::at(model, w);
+    let mut total = DVector::zeros(w.len());
+    for (j, direction) in directions.column_iter().enumerate() {
+        for (x, &dx) in passes.point.iter_mut().zip(direction.iter()) {
+            x.eps = dx;
+        }
+        passes.residual(j, &[]);
+        for (sum, g) in total.iter_mut().zip(&passes.gradient) {
+            *sum += g.eps;
+        }
+    }
+    total
+}
+
+/// (2/N) Σⱼ ∇²rⱼ dⱼ with dⱼ = M∇rⱼ (m×n), which is `∂³L[M]` on Γ but for a part normal to Γ.
+pub(super) fn third_derivative_of_square<M: Model>(
+    model: &M,
+    w: &DVector<f64>,
+    shape: LeastSquares,
+    directions: &DMatrix<f64>,
+) -> DVector<f64> {
+    hessian_vectors(model, w, directions) * (2.0 / shape.samples as f64)
+}
+
+/// What the units of the network do to each residual: R_ju = ∂_{η_u} rⱼ and ∇R_ju, handed to `visit(j, u, R_ju, ∇R_ju)`.
+fn visit_units<M: Model>(
+    model: &M,
+    w: &DVector<f64>,
+    shape: LeastSquares,
+    mut visit: impl FnMut(usize, usize, f64, &[Dual64]),
+) {
+    let count = model.sockets().units;
+    let mut passes = Passes::<M, Dual64>::at(model, w);
+    let mut units = vec![Dual64::from(0.0); count];
+    for j in 0..shape.residuals() {
+        for u in 0..count {
+            units[u].eps = 1.0;
+            let residual = passes.residual(j, &units).eps;
+            units[u].eps = 0.0;
+            visit(j, u, residual, &passes.gradient);
+        }
+    }
+}
+
+/// Where the noise of a source is a mask that jumps: Σ_c over full masks of coordinate c.
+struct Jumps<'a, M> {
+    noisy: &'a NoisyLoss<M>,
+    w: &'a DVector<f64>,
+    quiet: DVector<f64>,
+    quiet_loss: f64,
+}
+
+impl<M: Model> Jumps<'_, M> {
+    /// L̂(w, −e_c) − L(w) and its gradient, for each coordinate c of a source.
+    fn each(
+        &self,
+        source: Source,
+        part: std::ops::Range<usize>,
+        mut visit: impl FnMut(f64, DVector<f64>),
+    ) {
+        if source.per_sample {
+            return self.each_of_samples(&mut visit);
+        }
+        let mut eta = vec![0.0; self.noisy.noise_dimension()];
+        let mut gradient = DVector::zeros(self.w.len());
+        for c in part {
+            eta[c] = -1.0;
+            let w = self.w.as_slice();
+            self.noisy.gradient(w, &eta, gradient.as_mut_slice());
+            let loss = self.noisy.loss(w, &eta);
+            eta[c] = 0.0;
+            visit(loss - self.quiet_loss, &gradient - &self.quiet);
+        }
+    }
+
+    /// A mask of one unit for one sample changes the loss of that sample only.
+    fn each_of_samples(&self, visit: &mut impl FnMut(f64, DVector<f64>)) {
+        let model = self.noisy.model();
+        let Some(shape) = model.least_squares() else {
+            return;
+        };
+        let count = model.sockets().units;
+        let mut passes = Passes::<M, f64>::at(model, self.w);
+        let mut of_sample = |i: usize, units: &[f64]| {
+            let mut loss = 0.0;
+            let mut gradient = DVector::zeros(self.w.len());
+            for j in i * shape.outputs..(i + 1) * shape.outputs {
+                let residual = passes.residual(j, units);
+                loss += residual.powi(2) / (2.0 * shape.samples as f64);
+                for (sum, &g) in gradient.iter_mut().zip(&passes.gradient) {
+                    *sum += residual * g / shape.samples as f64;
+                }
+            }
+            (loss, gradient)
+        };
+        let mut units = vec![0.0; count];
+        for i in 0..shape.samples {
+            let (quiet_loss, quiet) = of_sample(i, &[]);
+            for u in 0..count {
+                units[u] = -1.0;
+                let (loss, gradient) = of_sample(i, &units);
+                units[u] = 0.0;
+                visit(loss - quiet_loss, gradient - &quiet);
+            }
+        }
+    }
+}
+
+fn jumps<'a, M: Model>(noisy: &'a NoisyLoss<M>, w: &'a DVector<f64>) -> Jumps<'a, M> {
+    let mut quiet = DVector::zeros(w.len());
+    noisy.gradient(w.as_slice(), &[], quiet.as_mut_slice());
+    let quiet_loss = noisy.model().loss(w.as_slice(), &Injection::NONE);
+    Jumps {
+        noisy,
+        w,
+        quiet,
+        quiet_loss,
+    }
+}
+
+/// ∇Reg at w ∈ Γ but for parts normal to Γ, in units of σ². Real minibatches leave it as it is: L̂ is linear in the weights.
+pub(super) fn regularizer_gradient<M: Model>(
+    noisy: &NoisyLoss<M>,
+    w: &DVector<f64>,
+    jacobian: &Jacobian,
+    masks: Masks,
+) -> Regularizer {
+    let (model, shape) = (noisy.model(), jacobian.shape);
+    let share = 1.0 / shape.samples as f64;
+    let columns = &jacobian.transposed;
+    let mut sum = Regularizer {
+        gradient: DVector::zeros(w.len()),
+        scale: 0.0,
+    };
+    for (source, part) in noisy.parts() {
+        let square = source.scale.powi(2);
+        match source.mechanism.socket() {
+            Socket::SampleWeights | Socket::Labels | Socket::GradientAdded => (),
+            _ if masks.jumps(source) => {
+                jumps(noisy, w).each(source, part, |_, gradient| sum.add(gradient, square));
+            }
+            Socket::ParametersAdded => {
+                sum.add(hessian_vectors(model, w, columns), share * square);
+            }
+            Socket::ParametersMultiplied => {
+                let squares = w.component_mul(w);
+                let mut scaled = columns.clone();
+                let mut direct = DVector::zeros(w.len());
+                for mut column in scaled.column_iter_mut() {
+                    direct += column.component_mul(&column);
+                    column.component_mul_assign(&squares);
+                }
+                sum.add(direct.component_mul(w), share * square);
+                sum.add(hessian_vectors(model, w, &scaled), share * square);
+            }
+            Socket::Units => {
+                let mut total = DVector::zeros(w.len());
+                visit_units(model, w, shape, |_, _, r, gradient| {
+                    for (sum, g) in total.iter_mut().zip(gradient) {
+                        *sum += r * g.eps;
+                    }
+                });
+                sum.add(total, share * square);
+            }
+        }
+    }
+    sum
+}
+
+/// Reg at w ∈ Γ in units of σ²: 1/(2N) Σ_c Σⱼ R_jc², and Σ_c [L̂(w, −e_c) − L(w)] for masks that jump.
+pub(super) fn regularizer_value<M: Model>(
+    noisy: &NoisyLoss<M>,
+    w: &DVector<f64>,
+    jacobian: &Jacobian,
+    masks: Masks,
+) -> f64 {
+    let half = 0.5 / jacobian.shape.samples as f64;
+    let columns = &jacobian.transposed;
+    let mut total = 0.0;
+    for (source, part) in noisy.parts() {
+        let mut value = 0.0;
+        match source.mechanism.socket() {
+            Socket::SampleWeights | Socket::GradientAdded => (),
+            _ if masks.jumps(source) => {
+                jumps(noisy, w).each(source, part, |loss, _| value += loss);
+            }
+            Socket::Labels => value = half * jacobian.shape.residuals() as f64,
+            Socket::ParametersAdded => value = half * columns.norm_squared(),
+            Socket::ParametersMultiplied => {
+                let scaled = columns.column_iter().map(|c| c.component_mul(w));
+                value = half * scaled.map(|c| c.norm_squared()).sum::<f64>();
+            }
+            Socket::Units => visit_units(noisy.model(), w, jacobian.shape, |_, _, r, _| {
+                value += half * r * r;
+            }),
+        }
+        total += source.scale.powi(2) * value;
+    }
+    total
+}
+
+/// Σ at w ∈ Γ in units of σ²: K of the residuals, the isotropic part of SGLD, and a column for each mask that jumps.
+///
+/// With real minibatches of weights 1 + η_i, the noise of the residuals is multiplied by them in the same step:
+/// K_jj′ becomes K_jj′ (1 + C_ii′) with the covariance C of the weights, i and i′ being the samples of j and j′.
+pub(super) fn covariance<M: Model>(
+    noisy: &NoisyLoss<M>,
+    w: &DVector<f64>,
+    jacobian: &Jacobian,
+    masks: Masks,
+) -> Covariance {
+    let (model, shape) = (noisy.model(), jacobian.shape);
+    let n = shape.residuals();
+    let columns = &jacobian.transposed;
+    let mut k = DMatrix::zeros(n, n);
+    let mut isotropic = 0.0;
+    let mut jumped: Vec<DVector<f64>> = Vec::new();
+    for (source, part) in noisy.parts() {
+        let square = source.scale.powi(2);
+        match source.mechanism.socket() {
+            // On Γ the samples' own gradients vanish, whatever their weights are.
+            Socket::SampleWeights => (),
+            Socket::GradientAdded => isotropic += square,
+            _ if masks.jumps(source) => jumps(noisy, w).each(source, part, |_, gradient| {
+                jumped.push(gradient * source.scale);
+            }),
+            Socket::Labels => k += DMatrix::identity(n, n) * square,
+            Socket::ParametersAdded => k += columns.tr_mul(columns) * square,
+            Socket::ParametersMultiplied => {
+                let mut scaled = columns.clone();
+                for mut column in scaled.column_iter_mut() {
+                    column.component_mul_assign(w);
+                }
+                k += scaled.tr_mul(&scaled) * square;
+            }
+            Socket::Units => {
+                let mut r = DMatrix::zeros(n, model.sockets().units);
+                visit_units(model, w, shape, |j, u, derivative, _| {
+                    r[(j, u)] = derivative;
+                });
+                let mut shared = &r * r.transpose() * square;
+                if source.per_sample {
+                    let same = |j: usize, other: usize| j / shape.outputs == other / shape.outputs;
+                    shared = DMatrix::from_fn(n, n, |j, other| {
+                        if same(j, other) {
+                            shared[(j, other)]
+                        } else {
+                            0.0
+                        }
+                    });
+                }
+                k += shared;
+            }
+        }
+    }
+    if let Some(batch) = noisy.batch() {
+        let c = batch.covariance(shape.samples);
+        let q = shape.outputs;
+        k = DMatrix::from_fn(n, n, |j, other| {
+            k[(j, other)] * (1.0 + c[(j / q, other / q)])
+        });
+    }
+    let columns = if jumped.is_empty() {
+        DMatrix::zeros(w.len(), 0)
+    } else {
+        DMatrix::from_columns(&jumped)
+    };
+    Covariance {
+        residual: Some(k),
+        columns,
+        isotropic,
+    }
+}
