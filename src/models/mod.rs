@@ -6,7 +6,12 @@
 
 mod circle;
 mod data;
+mod deep_linear;
+mod diagonal_network;
 mod network;
+#[cfg(test)]
+mod network_tests;
+mod perceptron;
 mod product;
 mod regression;
 mod sphere;
@@ -16,7 +21,10 @@ mod widening_valley;
 
 pub use circle::Circle;
 pub use data::{Data, Samples};
+pub use deep_linear::{DeepLinear, MatrixSensing};
+pub use diagonal_network::DiagonalNetwork;
 pub use network::Network;
+pub use perceptron::{Activation, Perceptron};
 pub use product::Product;
 pub use regression::Regression;
 pub use sphere::Sphere;

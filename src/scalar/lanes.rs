@@ -3,7 +3,7 @@
 use std::array;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use super::Scalar;
+use super::{Scalar, functions};
 
 /// How many paths one [`Lanes`] holds.
 pub const LANES: usize = 8;
@@ -51,7 +51,32 @@ impl Scalar for Lanes {
 
     #[inline(always)]
     fn exp(self) -> Self {
-        Self(self.0.map(libm::exp))
+        Self(self.0.map(functions::exp))
+    }
+
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        Self(self.0.map(functions::tanh))
+    }
+
+    #[inline(always)]
+    fn erf(self) -> Self {
+        Self(self.0.map(functions::erf))
+    }
+
+    #[inline(always)]
+    fn softplus(self) -> Self {
+        Self(self.0.map(functions::softplus))
+    }
+
+    #[inline(always)]
+    fn sigmoid(self) -> Self {
+        Self(self.0.map(functions::sigmoid))
+    }
+
+    #[inline(always)]
+    fn step(self) -> Self {
+        Self(self.0.map(functions::step))
     }
 
     #[inline(always)]

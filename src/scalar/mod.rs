@@ -10,12 +10,15 @@
 //! | [`HyperDual64`] | a second directional derivative: `∂³L[a, b]` and ∂²_η ∇L̂ |
 
 mod dual;
+mod functions;
 mod lanes;
+mod slices;
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 pub use lanes::{LANES, Lanes};
 pub use num_dual::{Dual64, HyperDual64};
+pub(crate) use slices::{add_scaled, add_scaled_constants, dot, dot_constants};
 
 /// A number that a loss can be computed with: a field with the elementary functions that the models use.
 pub trait Scalar:
@@ -37,6 +40,16 @@ pub trait Scalar:
     fn sin(self) -> Self;
     /// cos x, x in radians.
     fn cos(self) -> Self;
+    /// tanh x.
+    fn tanh(self) -> Self;
+    /// erf x = 2/√π ∫₀ˣ e^{−t²} dt.
+    fn erf(self) -> Self;
+    /// ln(1 + eˣ).
+    fn softplus(self) -> Self;
+    /// 1/(1 + e⁻ˣ).
+    fn sigmoid(self) -> Self;
+    /// 1 for x > 0, otherwise 0; its derivative counts as 0.
+    fn step(self) -> Self;
     /// Whether the number and all its derivatives, in all lanes, are 0.
     fn is_zero(&self) -> bool;
 
@@ -69,7 +82,32 @@ impl Scalar for f64 {
 
     #[inline(always)]
     fn exp(self) -> Self {
-        libm::exp(self)
+        functions::exp(self)
+    }
+
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        functions::tanh(self)
+    }
+
+    #[inline(always)]
+    fn erf(self) -> Self {
+        functions::erf(self)
+    }
+
+    #[inline(always)]
+    fn softplus(self) -> Self {
+        functions::softplus(self)
+    }
+
+    #[inline(always)]
+    fn sigmoid(self) -> Self {
+        functions::sigmoid(self)
+    }
+
+    #[inline(always)]
+    fn step(self) -> Self {
+        functions::step(self)
     }
 
     #[inline(always)]
