@@ -233,6 +233,23 @@ mistakes_in_the_scenario! {
     start_too_large_to_compute_with: "{ u = 2.0, v = 0.5 }" => "[1e200, 1e200]", ["s.toml:6:", "not finite", "start"];
     start_from_which_the_largest_step_explodes: "{ u = 2.0, v = 0.5 }" => "[20.0, 20.0]", ["s.toml", "step size"];
 
+    start_random_of_zero: "{ u = 2.0, v = 0.5 }" => "{ random = 0.0 }", ["s.toml:6:9", "positive number, not 0", "N(0, s²/fan-in)"];
+    start_random_with_a_mistyped_seed: "{ u = 2.0, v = 0.5 }" => "{ random = 1.0, sed = 2 }", ["s.toml:6:9", "{ random = s, seed = n }"];
+    start_random_with_a_fractional_seed: "{ u = 2.0, v = 0.5 }" => "{ random = 1.0, seed = 2.5 }", ["s.toml:6:9", "whole n"];
+    start_random_of_a_wrong_type: "{ u = 2.0, v = 0.5 }" => "{ random = \"big\" }", ["s.toml:6:9", "{ random = number, seed = number }"];
+    start_constant_infinite: "{ u = 2.0, v = 0.5 }" => "{ constant = inf }", ["s.toml:6:9", "start of `u` is inf"];
+    start_constant_and_more: "{ u = 2.0, v = 0.5 }" => "{ constant = 1.0, u = 2.0 }", ["s.toml:6:9", "{ constant = c }"];
+    start_by_a_group_that_is_not_there: "{ u = 2.0, v = 0.5 }" => "{ u = 2.0, v = 0.5, z = 1.0 }", ["s.toml:6:9", "no parameter `z`", "u, v"];
+
+    // Data: the section as typed.
+    data_key_unknown: "[ladder]" => "[data]\nsampels = 3\n[ladder]", ["s.toml:12:1", "unknown key `sampels`", "did you mean `samples`?"];
+    data_truth_unknown: "[ladder]" => "[data]\nsamples = 3\ntruth = \"spars\"\n[ladder]", ["s.toml:13:9", "unknown value `spars`", "did you mean `sparse`?"];
+    data_design_unknown: "[ladder]" => "[data]\nsamples = 3\ndesign = \"entry\"\n[ladder]", ["s.toml:13:10", "unknown value `entry`", "gaussian, entries"];
+    data_samples_negative: "[ladder]" => "[data]\nsamples = -3\n[ladder]", ["s.toml:12:11", "-3"];
+    data_seed_fractional: "[ladder]" => "[data]\nseed = 1.5\n[ladder]", ["s.toml:12:8", "1.5"];
+    data_features_not_a_list: "[ladder]" => "[data]\nfeatures = \"a\"\n[ladder]", ["s.toml:12:12"];
+    data_twice: "[ladder]" => "[[data]]\nsamples = 3\n[[data]]\n[ladder]", ["s.toml:11:", "[data]"];
+
     // Noise.
     noise_none: "[[noise]]\nkind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n" => "", ["s.toml", "there is no noise", "[[noise]]"];
     noise_unknown: "\"label\"" => "\"labels\"", ["s.toml:8:8", "unknown value `labels`", "did you mean `label`?"];

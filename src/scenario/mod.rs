@@ -1,11 +1,14 @@
 //! What the user asks for: the TOML file as typed (`spec`, `load`) and the study that it resolves to (`resolve`,
 //! `study`).
 
+pub mod data;
 mod load;
 mod observable;
 mod resolve;
 mod schedule;
 mod spec;
+mod start;
+mod stream;
 mod study;
 mod template;
 
@@ -13,5 +16,6 @@ pub use load::{ScenarioError, Source, load, parse};
 pub use observable::{GENERIC_OBSERVABLES, Observable};
 pub use schedule::{Clock, LevelClock, Schedule};
 pub use spec::*;
+pub use start::{StartError, start};
 pub use study::{Arm, Level, Study, integrators};
 pub use template::template;

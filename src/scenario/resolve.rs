@@ -3,8 +3,9 @@
 use super::load::nearest;
 use super::spec::{
     IntegratorKind, LadderSpec, MasksSpec, ModelSpec, NoiseSpec, PathsSpec, RecordsSpec,
-    ScheduleKind, StartSpec,
+    ScheduleKind,
 };
+use super::start::start;
 use super::{Arm, Level, Observable, ScenarioError, ScenarioSpec, Schedule, Source, Study};
 use crate::derive::Masks;
 use crate::limit::Faults;
@@ -204,36 +205,8 @@ impl Resolver<'_> {
     fn start(&self, model: &AnyModel) -> Result<Vec<f64>> {
         const KEY: &str = "model.start";
         let names = model.parameter_names();
-        let all = if names.len() > 12 {
-            format!("{}, …, {}", names[..3].join(", "), names[names.len() - 1])
-        } else {
-            names.join(", ")
-        };
-        let start = match &self.spec.model.start {
-            StartSpec::List(values) => values.clone(),
-            StartSpec::Named(named) => {
-                if let Some(stranger) = named.keys().find(|name| !names.contains(name)) {
-                    let message = format!("the model has no parameter `{stranger}`");
-                    return self.fail(KEY, message, format!("its parameters: {all}"));
-                }
-                if let Some(missing) = names.iter().find(|name| !named.contains_key(*name)) {
-                    let message = format!("the start lacks the parameter `{missing}`");
-                    return self.fail(KEY, message, format!("give all of: {all}"));
-                }
-                names
-                    .iter()
-                    .filter_map(|name| named.get(name).copied())
-                    .collect()
-            }
-        };
-        if start.len() != names.len() {
-            let message = format!(
-                "the start has {} numbers, but the model has {} parameters: {all}",
-                start.len(),
-                names.len(),
-            );
-            return self.fail(KEY, message, "give one number for each parameter");
-        }
+        let start = start(&self.spec.model.start, &names, &vec![1; names.len()])
+            .or_else(|error| self.fail(KEY, error.message, error.help))?;
         if let Some(i) = start.iter().position(|x| !x.is_finite()) {
             let message = format!(
                 "the start of `{}` is {}, not a finite number",

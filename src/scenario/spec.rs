@@ -22,6 +22,9 @@ pub struct ScenarioSpec {
     pub observables: Vec<String>,
     /// The loss and where the descent starts.
     pub model: ModelSpec,
+    /// What a network is trained on; for models that take data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataSpec>,
     /// The noise sources; each enters by a socket of its own.
     #[serde(default)]
     pub noise: Vec<NoiseSpec>,
@@ -51,7 +54,7 @@ fn one() -> u64 {
 pub struct ModelSpec {
     /// The name of a built-in model.
     pub kind: String,
-    /// w₀: a list in the order of the parameters, or a table by name.
+    /// w₀: a list in the order of the parameters, a table by name, random or constant.
     pub start: StartSpec,
     /// Option of some models.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,17 +67,115 @@ pub struct ModelSpec {
     pub strength: Option<f64>,
 }
 
-/// w₀ in either form.
+/// w₀ in any of its forms. Where a table fits several, the first of them counts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "the start must be a list of numbers, or a table { name = number, … }"
+    expecting = "the start must be a list of numbers, a table { name = number, … }, { random = number, seed = number } or { constant = number }"
 )]
 pub enum StartSpec {
     /// All parameters in order.
     List(Vec<f64>),
-    /// All parameters by name.
+    /// Gaussian.
+    Random(RandomStart),
+    /// The same for all parameters.
+    Constant(ConstantStart),
+    /// By the names of parameters, or of groups of them: `u` stands for `u1`, `u2`, …
     Named(BTreeMap<String, f64>),
+}
+
+/// `start = { random = s, seed = n }`: w₀ᵢ ~ N(0, s²/fan-inᵢ), independent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RandomStart {
+    /// s > 0.
+    pub random: f64,
+    /// Names the random stream; the run's seed does not change the start.
+    #[serde(default = "one")]
+    pub seed: u64,
+}
+
+/// `start = { constant = c }`: w₀ᵢ = c.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConstantStart {
+    /// c.
+    pub constant: f64,
+}
+
+/// `[data]`: either generated (`samples`, `truth`, …) or read from a file (`file`, `features`, `targets`, …).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a section [data]")]
+pub struct DataSpec {
+    /// Names the random streams of generation or split; the run's seed does not change the data.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// generated: N ≥ 1, the number of training samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<usize>,
+    /// generated: the number of held-out samples; default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_samples: Option<usize>,
+    /// generated: the function that the targets follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truth: Option<TruthSpec>,
+    /// sparse: how many coefficients of each target are not 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sparsity: Option<usize>,
+    /// low-rank: the rank of W*.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rank: Option<usize>,
+    /// generated: the law of the inputs; gaussian by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub design: Option<DesignSpec>,
+    /// sparse, dense and low-rank: the size of the coefficients; default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<f64>,
+    /// generated: standard deviation of the noise on the training labels, drawn once; default 0. The labels held out have
+    /// none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_noise: Option<f64>,
+    /// from a file: a CSV with a header, by its path from the folder of the scenario.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// from a file: the columns that make x, in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features: Option<Vec<String>>,
+    /// from a file: the columns that make y, in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Vec<String>>,
+    /// from a file: shift and scale each column so that its training rows have mean 0 and standard deviation 1; default
+    /// false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standardise: Option<bool>,
+    /// from a file: how many rows, chosen at random, to train on; all by default. The others are held out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train: Option<usize>,
+}
+
+/// What generated targets follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TruthSpec {
+    /// y = β* x, few coefficients ±signal and the others 0.
+    Sparse,
+    /// y = β* x, coefficients N(0, signal²).
+    Dense,
+    /// y = W* x or ⟨X, W*⟩, W* of low rank with ‖W*‖_F = signal·√rank.
+    LowRank,
+    /// y = the output of a network of the model's kind.
+    Teacher,
+}
+
+/// The law of generated inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DesignSpec {
+    /// Coordinates N(0, 1), independent.
+    #[default]
+    Gaussian,
+    /// x = e_a e_bᵀ: each sample reads another entry (a, b) of a matrix, chosen at random.
+    Entries,
 }
 
 /// `[[noise]]`
