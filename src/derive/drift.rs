@@ -140,6 +140,7 @@ mod tests {
         fn card(&self) -> &'static ModelCard {
             &ModelCard {
                 name: "curved",
+                takes_data: false,
                 formula: "",
                 options: &[],
                 observables: &[],

@@ -11,6 +11,7 @@ impl Circle {
     /// What `singlim list` shows.
     pub const CARD: &ModelCard = &ModelCard {
         name: "circle",
+        takes_data: false,
         formula: "L = ½(u1² + u2² − 1)², Γ = unit circle",
         options: &[],
         observables: &[

@@ -253,6 +253,7 @@ impl DeepLinear {
     /// What `singlim list` shows.
     pub const CARD: &ModelCard = &ModelCard {
         name: "deep-linear",
+        takes_data: true,
         formula: "f = W_L···W_1·x, L = 1/(2N) Σ |f − y|²; hidden units: the rows of W_1, …, W_{L−1}",
         options: OPTIONS,
         observables: OBSERVABLES,
@@ -313,6 +314,7 @@ impl MatrixSensing {
     /// What `singlim list` shows.
     pub const CARD: &ModelCard = &ModelCard {
         name: "matrix-sensing",
+        takes_data: true,
         formula: "f = ⟨A, W_L···W_1⟩_F, L = 1/(2N) Σ (f − y)²; hidden units: the rows of W_1, …, W_{L−1}",
         options: OPTIONS,
         observables: OBSERVABLES,

@@ -14,8 +14,15 @@ impl DiagonalNetwork {
     /// What `singlim list` shows.
     pub const CARD: &ModelCard = &ModelCard {
         name: "diagonal-network",
+        takes_data: true,
         formula: "f = Σ x_j·(u_j^L − v_j^L), L = 1/(2N) Σ (f − y)²; hidden units: the d paths of u, then those of v",
-        options: &[("depth", "L ≥ 2, the exponent; default 2")],
+        options: &[
+            (
+                "dimension",
+                "the length d of x; that of data.features if these are given",
+            ),
+            ("depth", "L ≥ 2, the exponent; default 2"),
+        ],
         observables: &[
             ("l1", "‖β‖₁ with β = u^L − v^L"),
             (

@@ -111,6 +111,8 @@ impl LeastSquares {
 pub struct ModelCard {
     /// The name in a scenario, `model.kind`.
     pub name: &'static str,
+    /// Whether it is a network, which is trained on the data of a section `[data]`.
+    pub takes_data: bool,
     /// The loss and its zero-loss manifold, in Unicode.
     pub formula: &'static str,
     /// Options beside `kind` and `start`: name and meaning with default.
@@ -133,6 +135,11 @@ pub trait Model: Send + Sync {
     /// The number m of parameters.
     fn dimension(&self) -> usize {
         self.zeros::<f64>().as_ref().len()
+    }
+
+    /// For each parameter, how many parameters feed the same unit, for random starts; length m.
+    fn fan_in(&self) -> Vec<usize> {
+        vec![1; self.dimension()]
     }
 
     /// How many noise coordinates each socket takes.
@@ -188,15 +195,15 @@ pub trait Model: Send + Sync {
 }
 
 macro_rules! any_model {
-    ($($kind:ident),+) => {
+    ($($kind:ident($type:ty) as $card:expr),+ $(,)?) => {
         /// One of the built-in models, chosen at run time.
         #[derive(Clone, Debug, PartialEq)]
         pub enum AnyModel {
-            $(#[doc = concat!("See [`", stringify!($kind), "`].")] $kind($kind)),+
+            $(#[doc = concat!("See [`", stringify!($kind), "`].")] $kind($type)),+
         }
 
         /// The cards of all built-in models, in the order in which they are listed.
-        pub const CARDS: &[&ModelCard] = &[$($kind::CARD),+];
+        pub const CARDS: &[&ModelCard] = &[$($card),+];
 
         /// Runs an expression with the concrete model, so that its loops are compiled for it.
         macro_rules! with_model {
@@ -216,6 +223,10 @@ macro_rules! any_model {
 
             fn parameter_names(&self) -> Vec<String> {
                 match self { $(Self::$kind(model) => model.parameter_names()),+ }
+            }
+
+            fn fan_in(&self) -> Vec<usize> {
+                match self { $(Self::$kind(model) => model.fan_in()),+ }
             }
 
             fn sockets(&self) -> SocketSizes {
@@ -260,7 +271,18 @@ macro_rules! any_model {
     };
 }
 
-any_model!(Product, TwoProducts, Circle, Sphere, Valley, WideningValley);
+any_model!(
+    Product(Product) as Product::CARD,
+    TwoProducts(TwoProducts) as TwoProducts::CARD,
+    Circle(Circle) as Circle::CARD,
+    Sphere(Sphere) as Sphere::CARD,
+    Valley(Valley) as Valley::CARD,
+    WideningValley(WideningValley) as WideningValley::CARD,
+    DiagonalNetwork(Regression<DiagonalNetwork>) as DiagonalNetwork::CARD,
+    DeepLinear(Regression<DeepLinear>) as DeepLinear::CARD,
+    MatrixSensing(Regression<MatrixSensing>) as MatrixSensing::CARD,
+    Perceptron(Regression<Perceptron>) as Perceptron::CARD,
+);
 
 pub(crate) use with_model;
 
@@ -334,6 +356,6 @@ mod tests {
         }
         let mut names: Vec<_> = CARDS.iter().map(|card| card.name).collect();
         names.dedup();
-        assert_eq!(names.len(), 6);
+        assert_eq!(names.len(), 10);
     }
 }

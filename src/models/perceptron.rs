@@ -96,6 +96,7 @@ impl Perceptron {
     /// What `singlim list` shows.
     pub const CARD: &ModelCard = &ModelCard {
         name: "perceptron",
+        takes_data: true,
         formula: "f = W_L·h_{L−1} + b_L, h_l = φ(W_l·h_{l−1} + b_l), h_0 = x, L = 1/(2N) Σ |f − y|²; hidden units: the entries of every h_l",
         options: &[
             ("widths", "n_0, …, n_L: lengths of x, h_1, …, f"),

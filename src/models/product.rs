@@ -13,6 +13,7 @@ impl Product {
     /// What `singlim list` shows.
     pub const CARD: &ModelCard = &ModelCard {
         name: "product",
+        takes_data: false,
         formula: "L = ½(uv − 1)², Γ = {uv = 1}",
         options: &[],
         observables: &[

@@ -119,6 +119,10 @@ impl<F: Network> Model for Regression<F> {
         self.network.dimension()
     }
 
+    fn fan_in(&self) -> Vec<usize> {
+        self.network.fan_in()
+    }
+
     fn sockets(&self) -> SocketSizes {
         let samples = self.data.train.count;
         SocketSizes {

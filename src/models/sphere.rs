@@ -13,6 +13,7 @@ impl Sphere {
     /// What `singlim list` shows.
     pub const CARD: &ModelCard = &ModelCard {
         name: "sphere",
+        takes_data: false,
         formula: "L = ⅛(|w|² − 1)², Γ = unit sphere in Rⁿ",
         options: &[("dimension", "n ≥ 2, default 3")],
         observables: &[],

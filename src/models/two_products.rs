@@ -11,6 +11,7 @@ impl TwoProducts {
     /// What `singlim list` shows.
     pub const CARD: &ModelCard = &ModelCard {
         name: "two-products",
+        takes_data: false,
         formula: "L = ½(a1·b1 + a2·b2 − 1)², Γ = {a1·b1 + a2·b2 = 1}",
         options: &[],
         observables: &[("share", "p = a1·b1"), ("mixing", "r = 4p(1 − p)")],

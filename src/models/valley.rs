@@ -34,6 +34,7 @@ impl Valley {
     /// What `singlim list` shows.
     pub const CARD: &ModelCard = &ModelCard {
         name: "valley",
+        takes_data: false,
         formula: "L = ½·h(x)·y², Γ = {y = 0}",
         options: &[
             (

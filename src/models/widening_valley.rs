@@ -13,6 +13,7 @@ impl WideningValley {
     /// What `singlim list` shows.
     pub const CARD: &ModelCard = &ModelCard {
         name: "widening-valley",
+        takes_data: false,
         formula: "L = ½·v²·|u|², u ∈ R^d, branch v = 0 of Γ",
         options: &[("dimension", "d ≥ 1, default 3 (there are d + 1 parameters)")],
         observables: &[("radius", "|u|"), ("radius_squared", "|u|²")],

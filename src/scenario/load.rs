@@ -1,7 +1,7 @@
 //! From the text of a scenario to its `ScenarioSpec`, with errors that name the line and the remedy.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
@@ -49,6 +49,8 @@ pub struct Source {
     pub file: String,
     /// The text that was parsed, overrides put in.
     pub text: String,
+    /// The folder that paths in it start from.
+    pub folder: PathBuf,
 }
 
 impl Source {
@@ -136,9 +138,11 @@ pub fn parse(
     text: &str,
     overrides: &[String],
 ) -> Result<(ScenarioSpec, Source), ScenarioError> {
+    let folder = Path::new(file).parent().unwrap_or(Path::new(""));
     let as_given = Source {
         file: file.into(),
         text: text.into(),
+        folder: folder.to_owned(),
     };
     let spec = deserialize(&as_given)?;
     if overrides.is_empty() {
@@ -163,6 +167,7 @@ pub fn parse(
     let overridden = Source {
         file: format!("{file} (after --set)"),
         text: document.to_string(),
+        folder: as_given.folder,
     };
     Ok((deserialize(&overridden)?, overridden))
 }

@@ -3,6 +3,7 @@
 
 pub mod data;
 mod load;
+mod model;
 mod observable;
 mod resolve;
 mod schedule;

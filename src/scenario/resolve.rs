@@ -1,22 +1,18 @@
 //! From the scenario as typed to a study: every value checked, every mistake named with its line and the remedy.
 
 use super::load::nearest;
+use super::model::model;
 use super::spec::{
-    IntegratorKind, LadderSpec, MasksSpec, ModelSpec, NoiseSpec, PathsSpec, RecordsSpec,
-    ScheduleKind,
+    IntegratorKind, LadderSpec, MasksSpec, NoiseSpec, PathsSpec, RecordsSpec, ScheduleKind,
 };
 use super::start::start;
 use super::{Arm, Level, Observable, ScenarioError, ScenarioSpec, Schedule, Source, Study};
 use crate::derive::Masks;
 use crate::limit::Faults;
-use crate::models::{
-    AnyModel, CARDS, Circle, Model, Product, Profile, Sphere, TwoProducts, Valley, WideningValley,
-};
+use crate::models::{AnyModel, Model};
 use crate::noise::{self, Mechanism, NoiseError, NoisyLoss};
 use crate::random::{Batch, Law, Sampling};
 
-/// Dense linear algebra in m dimensions takes m³ operations a step of the limit.
-const LARGEST_DIMENSION: usize = 1000;
 /// Values kept of one ensemble: 8 bytes each.
 const MOST_VALUES: f64 = 1e9;
 const MOST_RECORDS: usize = 10_000;
@@ -41,7 +37,7 @@ impl Study {
             spec: &spec,
             source: &source,
         };
-        let model = r.model()?;
+        let model = model(&spec, &source)?;
         let start = r.start(&model)?;
         let noisy = r.noise(model)?;
         let observables = r.observables(noisy.model())?;
@@ -138,74 +134,10 @@ impl Resolver<'_> {
         )
     }
 
-    fn model(&self) -> Result<AnyModel> {
-        let spec = &self.spec.model;
-        let name = spec.kind.as_str();
-        let Some(card) = CARDS.iter().find(|card| card.name == name) else {
-            let names: Vec<_> = CARDS.iter().map(|card| card.name).collect();
-            return self.fail(
-                "model.kind",
-                format!("unknown model `{name}`"),
-                nearest(name, &names),
-            );
-        };
-        for (option, given) in [
-            ("dimension", spec.dimension.is_some()),
-            ("profile", spec.profile.is_some()),
-            ("strength", spec.strength.is_some()),
-        ] {
-            if given && !card.options.iter().any(|(name, _)| *name == option) {
-                let options: Vec<_> = card.options.iter().map(|(name, _)| *name).collect();
-                let help = match options.len() {
-                    0 => "it has no options beside kind and start".to_owned(),
-                    _ => format!("its options: {}", options.join(", ")),
-                };
-                let message = format!("model `{name}` has no option `{option}`");
-                return self.fail(&format!("model.{option}"), message, help);
-            }
-        }
-        let dimension = |least: usize| match spec.dimension.unwrap_or(3) {
-            n if (least..=LARGEST_DIMENSION).contains(&n) => Ok(n),
-            n => self.fail(
-                "model.dimension",
-                format!("dimension must be between {least} and {LARGEST_DIMENSION}, not {n}"),
-                "",
-            ),
-        };
-        match name {
-            "product" => Ok(AnyModel::Product(Product)),
-            "two-products" => Ok(AnyModel::TwoProducts(TwoProducts)),
-            "circle" => Ok(AnyModel::Circle(Circle)),
-            "sphere" => Ok(AnyModel::Sphere(Sphere::new(dimension(2)?))),
-            "widening-valley" => Ok(AnyModel::WideningValley(WideningValley::new(dimension(1)?))),
-            _ => Ok(AnyModel::Valley(self.valley(spec)?)),
-        }
-    }
-
-    fn valley(&self, spec: &ModelSpec) -> Result<Valley> {
-        let name = spec.profile.as_deref().unwrap_or("exp-sine");
-        let Some((_, profile)) = Profile::ALL.into_iter().find(|(n, _)| *n == name) else {
-            let names = Profile::ALL.map(|(n, _)| n);
-            return self.fail(
-                "model.profile",
-                format!("unknown profile `{name}`"),
-                nearest(name, &names),
-            );
-        };
-        let strength = spec.strength.unwrap_or(1.0);
-        if !strength.is_finite() || (profile == Profile::Quadratic && strength < 0.0) {
-            let message = format!(
-                "strength must be finite, and at least 0 for the quadratic profile, not {strength}"
-            );
-            return self.fail("model.strength", message, "");
-        }
-        Ok(Valley::new(profile, strength))
-    }
-
     fn start(&self, model: &AnyModel) -> Result<Vec<f64>> {
         const KEY: &str = "model.start";
         let names = model.parameter_names();
-        let start = start(&self.spec.model.start, &names, &vec![1; names.len()])
+        let start = start(&self.spec.model.start, &names, &model.fan_in())
             .or_else(|error| self.fail(KEY, error.message, error.help))?;
         if let Some(i) = start.iter().position(|x| !x.is_finite()) {
             let message = format!(

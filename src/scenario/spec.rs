@@ -65,6 +65,18 @@ pub struct ModelSpec {
     /// Option of some models.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strength: Option<f64>,
+    /// Option of some models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depth: Option<usize>,
+    /// Option of some models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub widths: Option<Vec<usize>>,
+    /// Option of some models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activation: Option<String>,
+    /// Option of some models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub biases: Option<bool>,
 }
 
 /// w₀ in any of its forms. Where a table fits several, the first of them counts.
@@ -125,6 +137,9 @@ pub struct DataSpec {
     /// low-rank: the rank of W*.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rank: Option<usize>,
+    /// teacher: its widths; those of the model by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teacher_widths: Option<Vec<usize>>,
     /// generated: the law of the inputs; gaussian by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub design: Option<DesignSpec>,

@@ -69,6 +69,7 @@ impl DataSpec {
             ("data.truth", self.truth.is_some()),
             ("data.sparsity", self.sparsity.is_some()),
             ("data.rank", self.rank.is_some()),
+            ("data.teacher_widths", self.teacher_widths.is_some()),
             ("data.design", self.design.is_some()),
             ("data.signal", self.signal.is_some()),
             ("data.label_noise", self.label_noise.is_some()),
@@ -174,6 +175,7 @@ pub(super) mod tests {
         let source = Source {
             file: "s.toml".into(),
             text: "[data]\nsamples = 3\nrank = 9\n".into(),
+            folder: std::path::PathBuf::new(),
         };
         let error = DataError {
             key: "data.rank",
