@@ -67,28 +67,28 @@ pub fn run_descent<M: Model>(
 ) -> DescentRun {
     let sizes: Vec<_> = sources.iter().map(|source| source.size(model)).collect();
     let noise = (sources, sizes.as_slice());
-    let [source] = sources else {
-        let sizes = &sizes;
-        return run_wired(
-            model,
-            Several { sources, sizes },
-            noise,
-            plan,
-            observe,
-            progress,
-        );
-    };
-    match source.mechanism.socket() {
-        Socket::SampleWeights => run_wired(model, SampleWeights, noise, plan, observe, progress),
-        Socket::Labels => run_wired(model, Labels, noise, plan, observe, progress),
-        Socket::Units => run_wired(model, Units, noise, plan, observe, progress),
-        Socket::ParametersMultiplied => {
-            run_wired(model, ParametersMultiplied, noise, plan, observe, progress)
+    match sources {
+        [source] if M::LOOP_FOR_EACH_SOCKET => match source.mechanism.socket() {
+            Socket::SampleWeights => {
+                run_wired(model, SampleWeights, noise, plan, observe, progress)
+            }
+            Socket::Labels => run_wired(model, Labels, noise, plan, observe, progress),
+            Socket::Units => run_wired(model, Units, noise, plan, observe, progress),
+            Socket::ParametersMultiplied => {
+                run_wired(model, ParametersMultiplied, noise, plan, observe, progress)
+            }
+            Socket::ParametersAdded => {
+                run_wired(model, ParametersAdded, noise, plan, observe, progress)
+            }
+            Socket::GradientAdded => {
+                run_wired(model, GradientAdded, noise, plan, observe, progress)
+            }
+        },
+        _ => {
+            let sizes = noise.1;
+            let wiring = Several { sources, sizes };
+            run_wired(model, wiring, noise, plan, observe, progress)
         }
-        Socket::ParametersAdded => {
-            run_wired(model, ParametersAdded, noise, plan, observe, progress)
-        }
-        Socket::GradientAdded => run_wired(model, GradientAdded, noise, plan, observe, progress),
     }
 }
 

@@ -105,6 +105,8 @@ impl<'a, S> Scratch<'a, S> {
 }
 
 impl<F: Network> Model for Regression<F> {
+    const LOOP_FOR_EACH_SOCKET: bool = false;
+
     type Vector<S: Scalar> = Vec<S>;
 
     fn zeros<S: Scalar>(&self) -> Vec<S> {
