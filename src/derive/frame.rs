@@ -158,6 +158,11 @@ impl Frame {
         self.eigenvalues[0]
     }
 
+    /// The condition number of J, s₁/s_r = √(λ₁/λ_r).
+    pub fn condition(&self) -> f64 {
+        (self.largest_eigenvalue() / self.smallest_eigenvalue()).sqrt()
+    }
+
     /// λ_min on the range.
     pub fn smallest_eigenvalue(&self) -> f64 {
         self.eigenvalues[self.eigenvalues.len() - 1]

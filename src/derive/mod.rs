@@ -15,7 +15,9 @@ mod regime;
 mod regularizer;
 
 pub use covariance::Covariance;
-pub use drift::{normal_covariance, normal_regularization, tangential_drift};
+pub use drift::{
+    contracted_third_derivative, normal_covariance, normal_regularization, tangential_drift,
+};
 pub use flow_map::{descent_limit, flow_map};
 pub use frame::{Frame, RowSpace, project, rank_on_manifold};
 pub use least_squares::Jacobian;
@@ -84,4 +86,20 @@ pub enum GeometryError {
         /// Where.
         w: Vec<f64>,
     },
+    /// Something went wrong on the way of the limit.
+    #[error("at slow time {time:.4} of the limit: {error}")]
+    OnTheWay {
+        /// Slow time.
+        time: f64,
+        /// What went wrong.
+        error: Box<GeometryError>,
+    },
+}
+
+impl GeometryError {
+    /// The same error, at a slow time of the limit.
+    pub fn at_time(self, time: f64) -> Self {
+        let error = Box::new(self);
+        Self::OnTheWay { time, error }
+    }
 }

@@ -69,7 +69,8 @@ fn run_path<M: Model, T>(
                 process.coefficients(&w, &frame, step_size_at(now + step as f64 * dt));
             let shock = coefficients.shock(&frame, || StandardNormal.sample(&mut random));
             let moved = euler_maruyama_step(&w, &coefficients.drift, &shock, dt);
-            (w, frame) = project(process.noisy, &moved, process.rank)?;
+            (w, frame) = project(process.noisy, &moved, process.rank)
+                .map_err(|error| error.at_time(now + step as f64 * dt))?;
         }
         now = time;
         row.push(record(path, &w, &frame));

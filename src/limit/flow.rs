@@ -3,7 +3,7 @@
 use nalgebra::DVector;
 
 use super::LimitProcess;
-use crate::derive::{Frame, GeometryError, PointEvidence, evidence_at, project};
+use crate::derive::{Frame, GeometryError, project};
 use crate::integrators::DormandPrince;
 use crate::models::Model;
 
@@ -16,8 +16,6 @@ pub struct FlowPoint {
     pub w: DVector<f64>,
     /// Normal directions and eigenvalues of H there.
     pub frame: Frame,
-    /// Regularizer and noise there, for the regime.
-    pub evidence: PointEvidence,
 }
 
 /// Integrates the limit from `start` ∈ Γ and returns it at each of `times` (increasing, ≥ 0) .
@@ -42,13 +40,13 @@ pub fn run_flow<M: Model>(
         while now < time {
             let longest = time - now;
             let drift = |dt: f64, x: &DVector<f64>| process.drift(x, step_size_at(now + dt));
-            let h = pair.step(&mut w, longest, drift)?;
-            (w, frame) = project(process.noisy, &w, process.rank)?;
+            let at = |error: GeometryError| error.at_time(now);
+            let h = pair.step(&mut w, longest, drift).map_err(at)?;
+            (w, frame) = project(process.noisy, &w, process.rank).map_err(at)?;
             now = if h == longest { time } else { now + h };
         }
         points.push(FlowPoint {
             time,
-            evidence: evidence_at(process.noisy, &w, &frame, process.faults.masks),
             w: w.clone(),
             frame: frame.clone(),
         });

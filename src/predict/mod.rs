@@ -1,5 +1,9 @@
 //! What theory says of a study before any iterate is simulated: landing point, regime, clock, iterations needed.
 
+mod meaning;
+
+pub use meaning::meanings;
+
 use nalgebra::{DMatrix, DVector};
 
 use crate::derive::{

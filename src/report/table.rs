@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, LineStyle, Table, TableStyle};
 
-use crate::predict::Prediction;
+use crate::noise::Source;
+use crate::predict::{Prediction, meanings};
+use crate::random::Sampling;
 use crate::scenario::Study;
 use crate::statistics::Outcome;
 use crate::verify::{Check, Verdict, planted_faults};
@@ -133,6 +135,35 @@ pub fn verdict_line(verdict: &Verdict) -> String {
     )
 }
 
+fn noise_text(study: &Study, source: &Source) -> String {
+    let formula = source.mechanism.formula();
+    if let Some(batch) = source.batch {
+        let samples = source.size(study.noisy.model());
+        let how = match batch.sampling {
+            Sampling::WithReplacement => "with replacement",
+            Sampling::WithoutReplacement => "without replacement",
+            Sampling::Epochs => "by epochs",
+        };
+        return format!(
+            "{}, {} of {samples} samples a step {how}, variance of the weights {}: {formula}",
+            source.mechanism,
+            batch.size,
+            short(batch.variance(samples))
+        );
+    }
+    let masks = if source.per_sample {
+        ", one mask for each sample"
+    } else {
+        ""
+    };
+    format!(
+        "{}, {} law, standard deviation {}σ{masks}: {formula}",
+        source.mechanism,
+        source.law.name(),
+        source.scale
+    )
+}
+
 /// The prediction in words and numbers.
 pub fn prediction_text(study: &Study, prediction: &Prediction) -> String {
     let mut text = String::new();
@@ -140,14 +171,7 @@ pub fn prediction_text(study: &Study, prediction: &Prediction) -> String {
     let card = crate::models::Model::card(model);
     let _ = writeln!(text, "model          {}: {}", card.name, card.formula);
     for source in study.noisy.sources() {
-        let _ = writeln!(
-            text,
-            "noise          {}, {} law, standard deviation {}σ: {}",
-            source.mechanism,
-            source.law.name(),
-            source.scale,
-            source.mechanism.formula()
-        );
+        let _ = writeln!(text, "noise          {}", noise_text(study, source));
     }
     let names = crate::models::Model::parameter_names(model);
     let point = |w: &nalgebra::DVector<f64>| {
@@ -165,10 +189,11 @@ pub fn prediction_text(study: &Study, prediction: &Prediction) -> String {
     let m = prediction.landing.len();
     let _ = writeln!(
         text,
-        "manifold       {} dimensional in R^{m}; eigenvalues of H from {:.6} to {:.6} on its range",
+        "manifold       {} dimensional in R^{m}; eigenvalues of H from {} to {} on its range, condition number of J {}",
         m - prediction.rank,
-        prediction.frame.eigenvalues[prediction.rank - 1],
-        prediction.frame.largest_eigenvalue(),
+        short(prediction.frame.smallest_eigenvalue()),
+        short(prediction.frame.largest_eigenvalue()),
+        short(prediction.frame.condition()),
     );
     let evidence = prediction.evidence;
     let _ = writeln!(
@@ -193,6 +218,9 @@ pub fn prediction_text(study: &Study, prediction: &Prediction) -> String {
         "Reg            {:.6} σ² at the landing point",
         prediction.regularizer
     );
+    for line in meanings(study, prediction) {
+        let _ = writeln!(text, "regularises    {line}");
+    }
     let _ = writeln!(
         text,
         "drift of W     {}",

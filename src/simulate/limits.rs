@@ -1,7 +1,9 @@
 //! The limit at the record times of the iterates: one curve or ensemble for all rungs, or one a rung if corrected.
 
+use nalgebra::DVector;
+
 use super::{LevelRun, Monitor, Samples};
-use crate::derive::{GeometryError, PointEvidence, evidence_at};
+use crate::derive::{Frame, GeometryError, PointEvidence, evidence_at};
 use crate::limit::{EnsemblePlan, run_ensemble, run_flow};
 use crate::predict::Prediction;
 use crate::scenario::{Arm, IntegratorKind, Study};
@@ -26,13 +28,32 @@ pub struct LimitRun {
     pub evidence: Vec<PointEvidence>,
     /// The largest λ_max along the way.
     pub largest_eigenvalue: f64,
+    /// The smallest eigenvalue of H on its range along the way.
+    pub smallest_eigenvalue: f64,
+    /// The largest condition number of J, √(λ_max/λ_min), along the way.
+    pub condition: f64,
     /// The parameters at each time; of the first path of an ensemble.
     pub first_path: Vec<Vec<f64>>,
     /// Paths that could not be continued, with the reason of the first.
     pub failed: (usize, Option<GeometryError>),
 }
 
+/// What is looked at along the limit to judge whether the theory applies there.
+struct Witness {
+    evidence: PointEvidence,
+    largest_eigenvalue: f64,
+    smallest_eigenvalue: f64,
+}
+
 impl LimitRun {
+    fn take(&mut self, witness: &Witness) {
+        let (largest, smallest) = (witness.largest_eigenvalue, witness.smallest_eigenvalue);
+        self.evidence.push(witness.evidence);
+        self.largest_eigenvalue = self.largest_eigenvalue.max(largest);
+        self.smallest_eigenvalue = self.smallest_eigenvalue.min(smallest);
+        self.condition = self.condition.max((largest / smallest).sqrt());
+    }
+
     /// The record of a slow time.
     pub fn record_at(&self, time: f64) -> usize {
         let after = self.times.partition_point(|&t| t < time);
@@ -115,15 +136,16 @@ fn run_limit(
         },
         evidence: Vec::new(),
         largest_eigenvalue: 0.0,
+        smallest_eigenvalue: f64::INFINITY,
+        condition: 1.0,
         first_path: Vec::new(),
         failed: (0, None),
         times,
     };
-    let witness = |w: &nalgebra::DVector<f64>, frame: &crate::derive::Frame| {
-        (
-            evidence_at(&study.noisy, w, frame, study.faults.masks),
-            frame.largest_eigenvalue(),
-        )
+    let witness = |w: &DVector<f64>, frame: &Frame| Witness {
+        evidence: evidence_at(&study.noisy, w, frame, study.faults.masks),
+        largest_eigenvalue: frame.largest_eigenvalue(),
+        smallest_eigenvalue: frame.smallest_eigenvalue(),
     };
     if !euler {
         let tolerance = study.spec.limit.tolerance;
@@ -132,8 +154,7 @@ fn run_limit(
         for point in &points {
             run.samples.values.extend(observe(point.w.as_slice()));
             run.first_path.push(point.w.as_slice().to_vec());
-            run.evidence.push(point.evidence);
-            run.largest_eigenvalue = run.largest_eigenvalue.max(point.frame.largest_eigenvalue());
+            run.take(&witness(&point.w, &point.frame));
         }
         return Ok(run);
     }
@@ -145,7 +166,7 @@ fn run_limit(
         seed: study.spec.seed,
         level: level.map_or(u32::MAX, |number| number),
     };
-    let record = |path: usize, w: &nalgebra::DVector<f64>, frame: &crate::derive::Frame| {
+    let record = |path: usize, w: &DVector<f64>, frame: &Frame| {
         let seen = (path < WITNESSES).then(|| witness(w, frame));
         let first = (path == 0).then(|| w.as_slice().to_vec());
         (observe(w.as_slice()), seen, first)
@@ -158,9 +179,8 @@ fn run_limit(
             Ok(records) => {
                 for (values, seen, first) in records {
                     run.samples.values.extend(values);
-                    if let Some((evidence, eigenvalue)) = seen {
-                        run.evidence.push(evidence);
-                        run.largest_eigenvalue = run.largest_eigenvalue.max(eigenvalue);
+                    if let Some(witness) = seen {
+                        run.take(&witness);
                     }
                     run.first_path.extend(first);
                 }

@@ -63,13 +63,15 @@ fn stability(evidence: &Evidence) -> Check {
         .iter()
         .map(|limit| limit.largest_eigenvalue)
         .fold(0.0, f64::max);
+    let conditions = evidence.limits.iter().map(|limit| limit.condition);
+    let condition = conditions.fold(1.0, f64::max);
     let step_size = evidence.ladder[0].level.step_size;
     let product = step_size * largest;
     let mut check = Check::fact(
         "stability",
         product < 2.0,
         format!(
-            "α·λ_max along the limit is at most {product:.3} at the largest step size {step_size}; 2 is unstable"
+            "α·λ_max along the limit is at most {product:.3} at the largest step size {step_size}; 2 is unstable; the condition number of J is up to {condition:.1e}"
         ),
     );
     check.estimate = Some(product);
