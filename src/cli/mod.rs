@@ -12,7 +12,7 @@ use std::time::Instant;
 use clap::{Args, Parser, Subcommand};
 use singlim::predict::{Prediction, predict};
 use singlim::report::{
-    Manifest, RunFolder, RunRecord, checks_table, prediction_text, verdict_line,
+    Manifest, RunFolder, RunRecord, checks_table, prediction_text, side_by_side, verdict_line,
 };
 use singlim::scenario::{Study, load, template};
 use singlim::simulate::{LevelRun, Monitor, Silent, plan_levels, run_levels, run_limits};
@@ -46,6 +46,18 @@ enum Command {
     Limit(Run),
     /// Validate a scenario without running it
     Check(Scenario),
+    /// Put run folders side by side: one CSV table of all means on both clocks, to plot noise against noise
+    Table {
+        /// Folders that verify, descend or limit have written
+        #[arg(required = true)]
+        runs: Vec<PathBuf>,
+        /// Write it to this file instead of the screen
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Overwrite the file if it exists
+        #[arg(long, requires = "out")]
+        force: bool,
+    },
     /// Print a commented scenario to start from
     New {
         /// A model: see `singlim list`
@@ -125,6 +137,15 @@ fn run(command: Command) -> Fallible<ExitCode> {
             predict(&study)?;
             if !scenario.quiet {
                 show(&format!("{}: valid\n", scenario.scenario.display()))?;
+            }
+        }
+        Command::Table { runs, out, force } => {
+            let mut table = Vec::new();
+            side_by_side(&runs, &mut table)?;
+            let table = String::from_utf8(table)?;
+            match out {
+                None => show(&table)?,
+                Some(path) => write_new(&path, &table, force)?,
             }
         }
         Command::New {

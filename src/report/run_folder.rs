@@ -7,7 +7,7 @@ use flate2::{Compression, write::GzEncoder};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use crate::scenario::{ScenarioSpec, Study};
+use crate::scenario::{Clock, LevelClock, ScenarioSpec, Study};
 use crate::simulate::{LevelRun, LimitRun};
 use crate::statistics::summarize;
 use crate::verify::{Check, RungError, Verdict};
@@ -282,6 +282,8 @@ fn summary(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
         "sigma",
         "iteration",
         "slow_time",
+        "alpha_sigma2",
+        "alpha2_sigma2",
         "observable",
         "paths",
         "mean",
@@ -291,9 +293,18 @@ fn summary(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
         "q50",
         "q95",
     ])?;
-    let mut row = |head: [String; 6], name: &str, column: &[f64]| -> io::Result<()> {
+    let mut row = |head: [String; 8], name: &str, column: &[f64]| -> io::Result<()> {
         let s = summarize(column).ok();
-        let [process, level, step_size, sigma, iteration, slow_time] = head;
+        let [
+            process,
+            level,
+            step_size,
+            sigma,
+            iteration,
+            slow_time,
+            clock_1,
+            clock_2,
+        ] = head;
         csv.write_record([
             process,
             level,
@@ -301,6 +312,8 @@ fn summary(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
             sigma,
             iteration,
             slow_time,
+            clock_1,
+            clock_2,
             name.to_owned(),
             column.len().to_string(),
             maybe(s.as_ref().map(|s| s.mean)),
@@ -313,6 +326,12 @@ fn summary(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
         Ok(())
     };
     for run in record.levels {
+        let times = |clock| {
+            let schedule = &record.study.schedule;
+            LevelClock::new(schedule, clock, run.level.step_size, run.level.sigma)
+                .slow_times(&run.iterations)
+        };
+        let clocks = [times(Clock::Fast), times(Clock::Slow)];
         for at in 0..run.iterations.len() {
             for (i, (name, _)) in record.study.observables.iter().enumerate() {
                 let head = [
@@ -322,6 +341,8 @@ fn summary(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
                     number(run.level.sigma),
                     run.iterations[at].to_string(),
                     number(run.slow_times[at]),
+                    number(clocks[0][at]),
+                    number(clocks[1][at]),
                 ];
                 if run.is_taken(at, i) {
                     row(head, name, &run.samples.column(at, i))?;
@@ -340,6 +361,8 @@ fn summary(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
                 empty(),
                 empty(),
                 number(0.0),
+                empty(),
+                empty(),
             ];
             row(head, name, &limit.initial[i..=i])?;
         }
@@ -352,6 +375,8 @@ fn summary(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
                     empty(),
                     empty(),
                     number(*time),
+                    empty(),
+                    empty(),
                 ];
                 row(head, name, &limit.samples.column(at, i))?;
             }
