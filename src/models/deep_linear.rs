@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 
 use super::{Data, ModelCard, Network};
-use crate::scalar::{Scalar, add_scaled, add_scaled_constants, dot, dot_constants};
+use crate::scalar::{Scalar, add_scaled, add_scaled_constants, dot, dot_constants, element_done};
 
 const OPTIONS: &[(&str, &str)] = &[(
     "widths",
@@ -35,6 +35,7 @@ fn mask_rows<S: Scalar>(matrix: &mut [S], columns: usize, units: &[S]) {
         let factor = S::one() + eta;
         for x in row {
             *x = *x * factor;
+            element_done();
         }
     }
 }
@@ -45,10 +46,12 @@ impl Chain {
         Self { widths }
     }
 
+    #[inline(always)]
     fn columns(&self) -> usize {
         self.widths[0]
     }
 
+    #[inline(always)]
     fn rows(&self) -> usize {
         self.widths[self.widths.len() - 1]
     }
@@ -58,6 +61,7 @@ impl Chain {
         self.widths.windows(2).map(|pair| (pair[1], pair[0]))
     }
 
+    #[inline(always)]
     fn hidden(&self) -> &[usize] {
         &self.widths[1..self.widths.len() - 1]
     }
@@ -82,6 +86,7 @@ impl Chain {
             .collect()
     }
 
+    #[inline(always)]
     fn units(&self) -> usize {
         self.hidden().iter().sum()
     }
@@ -142,6 +147,7 @@ impl Chain {
             {
                 for (pulled, product) in pulled.iter_mut().zip(product.chunks_exact(columns)) {
                     *pulled = *pulled + dot(cotangent, product);
+                    element_done();
                 }
             }
             for (k, row) in product.chunks_exact_mut(columns).enumerate() {
@@ -215,6 +221,7 @@ macro_rules! of_chain {
             self.chain.fan_in()
         }
 
+        #[inline(always)]
         fn units(&self) -> usize {
             self.chain.units()
         }
@@ -272,6 +279,7 @@ impl Network for DeepLinear {
         self.chain.columns()
     }
 
+    #[inline(always)]
     fn outputs(&self) -> usize {
         self.chain.rows()
     }
@@ -283,6 +291,7 @@ impl Network for DeepLinear {
         let (product, _) = self.chain.ends(scratch);
         for (output, row) in output.iter_mut().zip(product.chunks_exact(x.len())) {
             *output = dot_constants(row, x);
+            element_done();
         }
     }
 
@@ -333,6 +342,7 @@ impl Network for MatrixSensing {
         self.chain.rows() * self.chain.columns()
     }
 
+    #[inline(always)]
     fn outputs(&self) -> usize {
         1
     }
@@ -342,6 +352,7 @@ impl Network for MatrixSensing {
     #[inline(always)]
     fn forward<S: Scalar>(&self, _: &[S], x: &[f64], _: &[S], scratch: &mut [S], output: &mut [S]) {
         output[0] = dot_constants(self.chain.ends(scratch).0, x);
+        element_done();
     }
 
     #[inline(always)]

@@ -1,7 +1,7 @@
 //! The diagonal linear network f = Σⱼ xⱼ(uⱼᴸ − vⱼᴸ): sparse regression by overparametrisation.
 
 use super::{Data, ModelCard, Network};
-use crate::scalar::{Scalar, add_scaled_constants, dot_constants};
+use crate::scalar::{Scalar, add_scaled_constants, dot_constants, element_done};
 
 /// f(w, x) = ⟨β, x⟩ with βⱼ = uⱼᴸ(1+ηⱼ) − vⱼᴸ(1+η_{d+j}). Parameter order u₁…u_d, v₁…v_d.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,7 @@ impl Network for DiagonalNetwork {
         if units.is_empty() {
             for ((beta, &u), &v) in beta.iter_mut().zip(u).zip(v) {
                 *beta = self.power_below(u) * u - self.power_below(v) * v;
+                element_done();
             }
         } else {
             let (eta_u, eta_v) = units.split_at(self.features);
@@ -106,6 +107,7 @@ impl Network for DiagonalNetwork {
             for (beta, ((&u, &eta_u), (&v, &eta_v))) in beta.iter_mut().zip(paths) {
                 *beta = self.power_below(u) * u * (S::one() + eta_u)
                     - self.power_below(v) * v * (S::one() + eta_v);
+                element_done();
             }
         }
     }
@@ -113,6 +115,7 @@ impl Network for DiagonalNetwork {
     #[inline(always)]
     fn forward<S: Scalar>(&self, _: &[S], x: &[f64], _: &[S], scratch: &mut [S], output: &mut [S]) {
         output[0] = dot_constants(&scratch[..self.features], x);
+        element_done();
     }
 
     #[inline(always)]
@@ -147,10 +150,12 @@ impl Network for DiagonalNetwork {
             if eta.is_empty() {
                 for ((gradient, &w), &pulled) in paths {
                     *gradient = *gradient + sign * pulled * self.power_below(w);
+                    element_done();
                 }
             } else {
                 for (((gradient, &w), &pulled), &eta) in paths.zip(eta) {
                     *gradient = *gradient + sign * pulled * self.power_below(w) * (S::one() + eta);
+                    element_done();
                 }
             }
         }

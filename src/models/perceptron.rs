@@ -3,7 +3,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 use super::{Data, ModelCard, Network};
-use crate::scalar::{Scalar, add_scaled, add_scaled_constants, dot, dot_constants};
+use crate::scalar::{Scalar, add_scaled, add_scaled_constants, dot, dot_constants, element_done};
 
 /// The function φ applied to every hidden unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,48 +35,87 @@ impl Activation {
     /// Replaces every a in `values` by φ(a), and writes φ′(a) to `slopes`.
     #[inline(always)]
     fn apply<S: Scalar>(self, values: &mut [S], slopes: &mut [S]) {
+        // A macro, because a function that is passed as a value may be left out of line, where there are no vectors.
+        macro_rules! each {
+            ($function:ident) => {
+                for (value, slope) in values.iter_mut().zip(slopes) {
+                    (*value, *slope) = $function(*value);
+                    element_done();
+                }
+            };
+        }
         match self {
-            Self::Tanh => each(values, slopes, |a| {
-                let z = a.tanh();
-                (z, S::one() - z.square())
-            }),
-            Self::Gelu => each(values, slopes, |a| {
-                let half = S::constant(0.5);
-                let below = half * (S::one() + (a * S::constant(FRAC_1_SQRT_2)).erf());
-                let density =
-                    S::constant(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * (-(half * a * a)).exp();
-                (a * below, below + a * density)
-            }),
-            Self::Softplus => each(values, slopes, |a| (a.softplus(), a.sigmoid())),
-            Self::Relu => each(values, slopes, |a| {
-                let slope = a.step();
-                (a * slope, slope)
-            }),
+            Self::Tanh => each!(tanh),
+            Self::Gelu => each!(gelu),
+            Self::Softplus => each!(softplus),
+            Self::Relu => each!(relu),
         }
     }
 }
 
+/// tanh and its derivative.
 #[inline(always)]
-fn each<S: Scalar>(values: &mut [S], slopes: &mut [S], function: impl Fn(S) -> (S, S)) {
-    for (value, slope) in values.iter_mut().zip(slopes) {
-        (*value, *slope) = function(*value);
-    }
+fn tanh<S: Scalar>(a: S) -> (S, S) {
+    let value = a.tanh();
+    (value, S::one() - value.square())
 }
 
-/// a = W h + b; without biases `biases` is empty. `product` takes a row of W to its product with h.
+/// a·Φ(a) and its derivative.
 #[inline(always)]
-fn affine<S: Scalar>(
-    weights: &[S],
-    biases: &[S],
-    columns: usize,
-    sums: &mut [S],
-    product: impl Fn(&[S]) -> S,
-) {
-    for (sum, row) in sums.iter_mut().zip(weights.chunks_exact(columns)) {
-        *sum = product(row);
+fn gelu<S: Scalar>(a: S) -> (S, S) {
+    const DENSITY_AT_ZERO: f64 = 0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
+    let half = S::constant(0.5);
+    let below = half + half * (a * S::constant(FRAC_1_SQRT_2)).erf();
+    let density = S::constant(DENSITY_AT_ZERO) * (-(half * a * a)).exp();
+    (a * below, below + a * density)
+}
+
+/// ln(1 + eᵃ) and its derivative.
+#[inline(always)]
+fn softplus<S: Scalar>(a: S) -> (S, S) {
+    (a.softplus(), a.sigmoid())
+}
+
+/// max(a, 0) and its derivative.
+#[inline(always)]
+fn relu<S: Scalar>(a: S) -> (S, S) {
+    let slope = a.step();
+    (a * slope, slope)
+}
+
+/// What a layer is applied to.
+#[derive(Clone, Copy)]
+enum Input<'a, S> {
+    Data(&'a [f64]),
+    Units(&'a [S]),
+}
+
+/// Writes W h + b to `sums`; without biases `biases` is empty.
+#[inline(always)]
+fn affine<S: Scalar>(weights: &[S], biases: &[S], input: Input<S>, sums: &mut [S]) {
+    match input {
+        Input::Data(x) => {
+            for (sum, row) in sums.iter_mut().zip(weights.chunks_exact(x.len())) {
+                *sum = dot_constants(row, x);
+                element_done();
+            }
+        }
+        Input::Units(h) => {
+            for (sum, row) in sums.iter_mut().zip(weights.chunks_exact(h.len())) {
+                *sum = dot(row, h);
+                element_done();
+            }
+        }
     }
-    for (sum, &bias) in sums.iter_mut().zip(biases) {
-        *sum = *sum + bias;
+    add_biases(sums, biases);
+}
+
+/// Adds one slice to another, unless there are no biases and one of them is empty.
+#[inline(always)]
+fn add_biases<S: Scalar>(sums: &mut [S], addends: &[S]) {
+    for (sum, &addend) in sums.iter_mut().zip(addends) {
+        *sum = *sum + addend;
+        element_done();
     }
 }
 
@@ -124,6 +163,7 @@ impl Perceptron {
         self.activation
     }
 
+    #[inline(always)]
     fn hidden(&self) -> &[usize] {
         &self.widths[1..self.widths.len() - 1]
     }
@@ -147,6 +187,7 @@ impl Network for Perceptron {
         self.widths[0]
     }
 
+    #[inline(always)]
     fn outputs(&self) -> usize {
         self.widths[self.widths.len() - 1]
     }
@@ -177,6 +218,7 @@ impl Network for Perceptron {
             .collect()
     }
 
+    #[inline(always)]
     fn units(&self) -> usize {
         self.hidden().iter().sum()
     }
@@ -198,8 +240,7 @@ impl Network for Perceptron {
         output: &mut [S],
     ) {
         let (mut later, mut units, mut free) = (w, units, scratch);
-        // h_{l−1}; none for l = 1, whose input is x.
-        let mut input: Option<&[S]> = None;
+        let mut input = Input::Data(x);
         let mut columns = x.len();
         for &rows in self.hidden() {
             let (weights, rest) = later.split_at(rows * columns);
@@ -208,12 +249,7 @@ impl Network for Perceptron {
             let (values, rest) = free.split_at_mut(rows);
             let (slopes, rest) = rest.split_at_mut(rows);
             free = rest;
-            match input {
-                None => affine(weights, biases, columns, values, |row| {
-                    dot_constants(row, x)
-                }),
-                Some(h) => affine(weights, biases, columns, values, |row| dot(row, h)),
-            }
+            affine(weights, biases, input, values);
             self.activation.apply(values, slopes);
             let (mine, others) = units.split_at(rows.min(units.len()));
             units = others;
@@ -221,17 +257,13 @@ impl Network for Perceptron {
                 let factor = S::one() + eta;
                 *value = *value * factor;
                 *slope = *slope * factor;
+                element_done();
             }
-            input = Some(values);
+            input = Input::Units(values);
             columns = rows;
         }
         let (weights, biases) = later.split_at(output.len() * columns);
-        match input {
-            None => affine(weights, biases, columns, output, |row| {
-                dot_constants(row, x)
-            }),
-            Some(h) => affine(weights, biases, columns, output, |row| dot(row, h)),
-        }
+        affine(weights, biases, input, output);
     }
 
     #[inline(always)]
@@ -263,9 +295,10 @@ impl Network for Perceptron {
                 add_scaled(gradient_row, c, h);
                 add_scaled(pulled, c, row);
             }
-            add_to_biases(gradient_biases, cotangent);
+            add_biases(gradient_biases, cotangent);
             for (slope, &pulled) in slopes.iter_mut().zip(pulled.iter()) {
                 *slope = *slope * pulled;
+                element_done();
             }
             (layers, weights, gradient, cotangent) = (rest, earlier, gradient_earlier, slopes);
         }
@@ -276,7 +309,7 @@ impl Network for Perceptron {
         {
             add_scaled_constants(row, c, x);
         }
-        add_to_biases(gradient_biases, cotangent);
+        add_biases(gradient_biases, cotangent);
     }
 
     #[inline(always)]
@@ -288,13 +321,5 @@ impl Network for Perceptron {
 
     fn observe(&self, _: usize, _: &[f64], _: &Data) -> f64 {
         f64::NAN
-    }
-}
-
-/// Adds the cotangent to the gradient in the biases, if there are any.
-#[inline(always)]
-fn add_to_biases<S: Scalar>(biases: &mut [S], cotangent: &[S]) {
-    for (bias, &c) in biases.iter_mut().zip(cotangent) {
-        *bias = *bias + c;
     }
 }

@@ -70,6 +70,13 @@ const ERFC: [f64; 12] = [
 ];
 const ERFC_CENTRE: f64 = 0.179_687_5;
 
+/// `yes` or `no`, both of them computed: as an `if` the compiler may make it a branch again.
+#[inline(always)]
+fn select(condition: bool, yes: f64, no: f64) -> f64 {
+    let mask = u64::from(condition).wrapping_neg();
+    f64::from_bits((yes.to_bits() & mask) | (no.to_bits() & !mask))
+}
+
 /// Σ cᵢxⁱ for twelve coefficients.
 #[inline(always)]
 fn polynomial(c: &[f64; 12], x: f64) -> f64 {
@@ -131,7 +138,7 @@ pub(super) fn tanh(x: f64) -> f64 {
 #[inline(always)]
 pub(super) fn sigmoid(x: f64) -> f64 {
     let e = exp(-x.abs());
-    (if x < 0.0 { e } else { 1.0 }) / (1.0 + e)
+    select(x < 0.0, e, 1.0) / (1.0 + e)
 }
 
 /// ln(1 + eˣ) = max(x, 0) + ln(1 + e^{−|x|}), within 2 ulp.
@@ -140,7 +147,7 @@ pub(super) fn softplus(x: f64) -> f64 {
     let e = exp(-x.abs());
     // 1 + e or (1 + e)/2, whichever is nearer to 1, is 1 + f.
     let far = e > 0.414;
-    let f = if far { 0.5 * (e - 1.0) } else { e };
+    let f = select(far, 0.5 * (e - 1.0), e);
     let s = f / (2.0 + f);
     let z = s * s;
     let w = z * z;
@@ -149,7 +156,7 @@ pub(super) fn softplus(x: f64) -> f64 {
     // 2 atanh s = f − s(f − 2(atanh s − s)/s), in which the error of s hardly counts.
     let logarithm = f - s * (f - z * (even + z * odd));
     let positive = if x > 0.0 { x } else { 0.0 };
-    positive + (logarithm + if far { LN_2 } else { 0.0 })
+    positive + (logarithm + select(far, LN_2, 0.0))
 }
 
 /// erf x, within 2 ulp: x + x·P(x²) below 1, 1 − e^{−x²}Q(1/(x + 3)) above.
@@ -163,7 +170,7 @@ pub(super) fn erf(x: f64) -> f64 {
     let (p, exponent) = reduced_exp(-square);
     let decay = (1.0 + p) * f64::from_bits(exponent.wrapping_sub(1023) << 52);
     let far = 1.0 - decay * polynomial(&ERFC, 1.0 / (size + 3.0) - ERFC_CENTRE);
-    (if size < 1.0 { near } else { far }).copysign(x)
+    select(size < 1.0, near, far).copysign(x)
 }
 
 /// 1 for x > 0, otherwise 0.

@@ -18,7 +18,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 pub use lanes::{LANES, Lanes};
 pub use num_dual::{Dual64, HyperDual64};
-pub(crate) use slices::{add_scaled, add_scaled_constants, dot, dot_constants};
+pub(crate) use slices::{add_scaled, add_scaled_constants, dot, dot_constants, element_done};
 
 /// A number that a loss can be computed with: a field with the elementary functions that the models use.
 pub trait Scalar:
