@@ -32,7 +32,8 @@ pub use regularizer::{Masks, Regularizer, regularizer_gradient, regularizer_valu
 pub enum GeometryError {
     /// The gradient flow stops where the loss is positive.
     #[error(
-        "the loss does not reach zero from this start: it stops at L = {loss:.3e} (w = {w:?}); the theory needs a zero-loss manifold, so change the start or the model"
+        "the loss does not reach zero from this start: it stops at L = {loss:.3e} (w = {}); the theory needs a zero-loss manifold, so change the start or the model",
+        short(w)
     )]
     NoZero {
         /// The smallest loss reached.
@@ -41,7 +42,10 @@ pub enum GeometryError {
         w: Vec<f64>,
     },
     /// A number became infinite or NaN.
-    #[error("{what} is not finite at w = {w:?}; is the start in the model's domain?")]
+    #[error(
+        "{what} is not finite at w = {}; is the start in the model's domain?",
+        short(w)
+    )]
     NotFinite {
         /// What was computed.
         what: &'static str,
@@ -50,7 +54,8 @@ pub enum GeometryError {
     },
     /// An iteration did not converge.
     #[error(
-        "{what} did not converge in {iterations} iterations from w = {w:?} (remaining gradient {gradient:.1e}); start closer to the manifold"
+        "{what} did not converge in {iterations} iterations from w = {} (remaining gradient {gradient:.1e}); start closer to the manifold",
+        short(w)
     )]
     NoConvergence {
         /// Which iteration.
@@ -64,7 +69,8 @@ pub enum GeometryError {
     },
     /// H lost rank: Γ is not a smooth manifold here.
     #[error(
-        "the rank of H drops below {rank} at w = {w:?} (eigenvalue {smallest:.1e} of {largest:.1e}): the manifold is not smooth there, and the theory does not reach it"
+        "the rank of H drops below {rank} at w = {} (eigenvalue {smallest:.1e} of {largest:.1e}): the manifold is not smooth there, and the theory does not reach it",
+        short(w)
     )]
     RankChange {
         /// The rank at the start.
@@ -78,7 +84,8 @@ pub enum GeometryError {
     },
     /// Γ is a point.
     #[error(
-        "H has full rank {rank} at w = {w:?}: the zero-loss set is a single point, along which nothing can move"
+        "H has full rank {rank} at w = {}: the zero-loss set is a single point, along which nothing can move",
+        short(w)
     )]
     IsolatedPoint {
         /// m.
@@ -101,5 +108,30 @@ impl GeometryError {
     pub fn at_time(self, time: f64) -> Self {
         let error = Box::new(self);
         Self::OnTheWay { time, error }
+    }
+}
+
+/// The numbers of w, or the first six of many.
+fn short(w: &[f64]) -> String {
+    const SHOWN: usize = 6;
+    if w.len() <= SHOWN {
+        return format!("{w:?}");
+    }
+    let first: Vec<_> = w[..SHOWN].iter().map(|x| format!("{x:?}")).collect();
+    format!("[{}, … ({} numbers)]", first.join(", "), w.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_shows_six_numbers_at_most() {
+        let message = |m: usize| {
+            let w = (0..m).map(|i| i as f64).collect();
+            GeometryError::NoZero { loss: 1.0, w }.to_string()
+        };
+        assert!(message(6).contains("(w = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0])"));
+        assert!(message(5000).contains("(w = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, … (5000 numbers)])"));
     }
 }

@@ -2,6 +2,8 @@
 
 mod dormand_prince;
 mod euler_maruyama;
+mod exponential;
 
 pub use dormand_prince::DormandPrince;
 pub use euler_maruyama::euler_maruyama_step;
+pub use exponential::Exponential;
