@@ -3,7 +3,7 @@
 use nalgebra::DVector;
 
 use super::GeometryError;
-use super::derivatives::{gradient, hessian, hessian_vector, loss, third_derivative};
+use super::derivatives::{gradient, hessian_vector, loss, third_derivative};
 use super::frame::{Frame, RANK_TOLERANCE, positive_part, project, rank_on_manifold};
 use crate::integrators::Exponential;
 use crate::models::Model;
@@ -225,7 +225,7 @@ fn land<M: Model>(
     };
     // On Γ the loss is of second order in the distance; a positive minimum is not.
     let slope = gradient(noisy, point, &[]).norm();
-    let curvature = hessian(noisy, point).norm();
+    let curvature = positive_part(noisy, point)?.eigenvalues.norm();
     if loss(noisy, point) > 10.0 * slope.powi(2) / (RANK_TOLERANCE * curvature) + 1e-12 * curvature
     {
         return Err(no_zero());

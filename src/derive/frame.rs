@@ -193,8 +193,8 @@ fn thin_svd(a: &DMatrix<f64>) -> (DMatrix<f64>, DVector<f64>, DMatrix<f64>) {
     (v, singular_values, v_t.transpose())
 }
 
-/// The directions in which L is curved upwards at any point: the frame of the eigenvalues λ > 1e-6 λ_max of H(w), λ > 0;
-/// without columns where there is none.
+/// The directions in which L is curved upwards at any point: the frame of the eigenvalues of H(w), or of JᵀJ/N, that are
+/// positive beyond rounding; without columns where there is none.
 ///
 /// # Errors
 /// H is not finite.
@@ -202,13 +202,9 @@ pub(super) fn positive_part<M: Model>(
     noisy: &NoisyLoss<M>,
     w: &DVector<f64>,
 ) -> Result<Frame, GeometryError> {
-    let (eigenvalues, vectors) = sorted_eigen(noisy, w)?;
-    let least = RANK_TOLERANCE * eigenvalues[0].max(0.0);
-    let count = eigenvalues.iter().filter(|&&x| x > least).count();
-    Ok(Frame {
-        normal: vectors.columns(0, count).into_owned(),
-        eigenvalues: eigenvalues.rows(0, count).into_owned(),
-    })
+    let mut frame = Frame::whole(noisy, w)?;
+    frame.truncate(frame.numerical_rank());
+    Ok(frame)
 }
 
 /// The rank of H at a point on (or within rounding of) Γ.
