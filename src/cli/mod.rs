@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
-use singlim::predict::{Prediction, predict};
+use singlim::predict::{Prediction, predict, warnings};
 use singlim::report::{
     Manifest, RunFolder, RunRecord, checks_table, prediction_text, side_by_side, verdict_line,
 };
@@ -318,8 +318,12 @@ fn headline(study: &Study, prediction: &Prediction) -> String {
         .iter()
         .map(|l| format!("{:.1e}", l.iterations as f64))
         .collect();
+    let warnings: String = warnings(study, prediction)
+        .iter()
+        .map(|warning| format!("\nwarning: {warning}"))
+        .collect();
     format!(
-        "{title}derived regime: {}; slow time {}; iterations per rung: {}",
+        "{title}derived regime: {}; slow time {}; iterations per rung: {}{warnings}",
         prediction.regime(),
         prediction.clock.formula(),
         steps.join(", ")

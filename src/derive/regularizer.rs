@@ -18,9 +18,14 @@ pub enum Masks {
 }
 
 impl Masks {
+    /// Whether masks enter as the theory says.
+    pub fn are_exact(self) -> bool {
+        self == Self::NonLocal
+    }
+
     /// Whether a coordinate of this source contributes by a difference over the full mask rather than by derivatives.
     pub(super) fn jumps(self, source: Source) -> bool {
-        self == Self::NonLocal && source.law == Law::Bernoulli
+        self.are_exact() && source.law == Law::Bernoulli
     }
 }
 

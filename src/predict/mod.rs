@@ -12,6 +12,8 @@ use crate::derive::{
 };
 use crate::limit::{Coefficients, LimitProcess};
 use crate::models::AnyModel;
+use crate::noise::Source;
+use crate::random::Law;
 use crate::scenario::{Clock, IntegratorKind, Level, LevelClock, ScenarioError, Study};
 
 /// The prediction for one rung.
@@ -161,6 +163,7 @@ pub fn predict(study: &Study) -> Result<Prediction, ScenarioError> {
         .unwrap_or(prediction.clock_of_regime());
     let process = prediction.process(study);
     prediction.coefficients = process.coefficients(&prediction.landing, &prediction.frame, 0.0);
+    minibatches_are_derived(study, &prediction)?;
     integrator_fits(study, &prediction)?;
     for level in &study.levels {
         let predicted = predict_level(study, &prediction, level, &start)?;
@@ -207,6 +210,50 @@ fn predict_level(
         freezing_time: clock.freezing_time(),
         landing,
     })
+}
+
+/// Real minibatches are O(1) noise that multiplies the others: what that does to Σ is derived for noise of the residuals in
+/// the plain limit.
+fn minibatches_are_derived(study: &Study, prediction: &Prediction) -> Result<(), ScenarioError> {
+    let noisy = &study.noisy;
+    if noisy.batch().is_none() || noisy.sources().len() == 1 {
+        return Ok(());
+    }
+    let fail = |key, message, help| Err(study.source.error(key, message, help));
+    if study.spec.limit.corrected {
+        let message = "the corrected limit is not derived for other noises with minibatches, which change the fluctuations at finite step size";
+        let help = "remove limit.corrected, or batch_size";
+        return fail("limit.corrected", message, help);
+    }
+    let masks = |source: &Source| {
+        source.law == Law::Bernoulli && source.batch.is_none() && study.faults.masks.are_exact()
+    };
+    if prediction.regime() == Regime::Degenerate && noisy.sources().iter().any(masks) {
+        let message =
+            "the degenerate limit is not derived for Bernoulli masks with minibatches at once";
+        return fail("noise", message, "remove batch_size, or take another law");
+    }
+    Ok(())
+}
+
+/// What a reader should know before trusting the comparison, in words; empty for most studies.
+pub fn warnings(study: &Study, prediction: &Prediction) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let AnyModel::Perceptron(model) = study.noisy.model()
+        && !model.network().activation().is_smooth()
+    {
+        warnings.push(
+            "with ReLU the manifold Γ is only piecewise smooth: the theory holds on each piece, and says nothing of paths that cross a kink".into(),
+        );
+    }
+    if prediction.noise_order == NoiseOrder::Curved && prediction.regime() == Regime::Degenerate {
+        let ratio = |level: &Level| level.sigma.powi(2) / level.step_size;
+        let worst = study.levels.iter().map(ratio).fold(0.0, f64::max);
+        warnings.push(format!(
+            "the mean of ∇L̂ is not ∇L: the limit needs σ² ≪ α; here σ²/α is up to {worst:.3}"
+        ));
+    }
+    warnings
 }
 
 fn integrator_fits(study: &Study, prediction: &Prediction) -> Result<(), ScenarioError> {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, LineStyle, Table, TableStyle};
 
 use crate::noise::Source;
-use crate::predict::{Prediction, meanings};
+use crate::predict::{Prediction, meanings, warnings};
 use crate::random::Sampling;
 use crate::scenario::Study;
 use crate::statistics::Outcome;
@@ -235,18 +235,8 @@ pub fn prediction_text(study: &Study, prediction: &Prediction) -> String {
         )
     };
     let _ = writeln!(text, "Brownian part  {brownian}");
-    if prediction.noise_order == crate::derive::NoiseOrder::Curved
-        && evidence.regime == crate::derive::Regime::Degenerate
-    {
-        let worst = study
-            .levels
-            .iter()
-            .map(|l| l.sigma.powi(2) / l.step_size)
-            .fold(0.0, f64::max);
-        let _ = writeln!(
-            text,
-            "warning        the mean of ∇L̂ is not ∇L: the limit needs σ² ≪ α; here σ²/α is up to {worst:.3}"
-        );
+    for warning in warnings(study, prediction) {
+        let _ = writeln!(text, "warning        {warning}");
     }
     for fault in planted_faults(study, prediction) {
         let _ = writeln!(text, "planted fault  {fault}");
