@@ -72,8 +72,8 @@ pub trait Scalar:
     }
 }
 
-// The functions come from `libm` (pure Rust), not from the system's C library, so that the same scenario and seed
-// give the same bits on every machine.
+// The functions are this crate's own or come from `libm` (pure Rust), not from the system's C library, so that the same
+// scenario and seed give the same bits on every machine.
 impl Scalar for f64 {
     #[inline(always)]
     fn constant(x: f64) -> Self {
