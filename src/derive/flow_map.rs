@@ -21,6 +21,8 @@ const MODIFIED_ERROR: f64 = 1e-9;
 const NEAR: f64 = 0.1;
 /// A gradient below this share of λ_max(1 + |w|) is rounding.
 const STATIONARY: f64 = 1e-13;
+/// A gradient below this share of λ_max(1 + |w|) at a positive loss is a saddle or a minimum; beyond, rounding would decide.
+const STALLED: f64 = 1e-9;
 const NEWTON_STEPS: usize = 20;
 const FLOW_STEPS: usize = 50_000;
 const DESCENT_STEPS: usize = 20_000_000;
@@ -68,7 +70,7 @@ pub fn descent_limit<M: Model>(
             if let Some(landing) = approach.landing(noisy, &point, &slope, &frame)? {
                 return Ok(landing);
             }
-            if is_stationary(&point, &slope, &frame) {
+            if is_stationary(noisy, &point, &slope, &frame) {
                 return land(noisy, &point);
             }
             if approach.rank.is_some() {
@@ -114,7 +116,7 @@ fn follow<M: Model>(
         // The same time again would not lower the loss by more than a share of 1e-12.
         let no_gain = elapsed * slope.norm_squared() < 1e-12 * loss(noisy, &point);
         let stagnant = no_gain && elapsed * fastest > 1e6;
-        if stagnant || is_stationary(&point, &slope, &frame) || elapsed * fastest > 1e60 {
+        if stagnant || is_stationary(noisy, &point, &slope, &frame) || elapsed * fastest > 1e60 {
             return land(noisy, &point).map(|landing| (landing, step));
         }
         let rates = frame.eigenvalues.map(|x| x * (1.0 + 0.5 * alpha * x));
@@ -198,9 +200,20 @@ fn rank_nearby<M: Model>(
     Ok(None)
 }
 
-fn is_stationary(point: &DVector<f64>, slope: &DVector<f64>, frame: &Frame) -> bool {
+/// Whether ∇L is rounding, or next to nothing where the loss is more than Γ nearby could explain: a saddle, or a minimum.
+fn is_stationary<M: Model>(
+    noisy: &NoisyLoss<M>,
+    point: &DVector<f64>,
+    slope: &DVector<f64>,
+    frame: &Frame,
+) -> bool {
     let largest = frame.eigenvalues.iter().copied().fold(0.0, f64::max);
-    slope.norm() <= STATIONARY * largest * (1.0 + point.norm())
+    let share = slope.norm() / (largest * (1.0 + point.norm()));
+    // At Γ, L ≤ |∇L|²/(2 λ_min) and λ_min > RANK_TOLERANCE λ_max.
+    let explained = 10.0 * slope.norm_squared() / (RANK_TOLERANCE * largest) + 1e-12 * largest;
+    share <= STATIONARY
+        || slope.norm() == 0.0
+        || (share <= STALLED && loss(noisy, point) > explained)
 }
 
 /// The [`positive_part`] of H, or an error where loss or Hessian is not finite.
@@ -366,7 +379,11 @@ mod tests {
     }
 
     #[test]
-    fn a_start_at_a_saddle_is_told_its_loss() {
+    fn a_start_at_a_saddle_or_on_its_stable_manifold_is_told_its_loss() {
+        for w in [[1.0, -1.0], [0.37, -0.37]] {
+            let error = flow_map(&quiet(Product), &DVector::from_column_slice(&w)).unwrap_err();
+            assert!(error.to_string().contains("L = 5.000e-1"), "{error}");
+        }
         let error = flow_map(&quiet(Product), &DVector::from_vec(vec![0.0, 0.0])).unwrap_err();
         assert!(error.to_string().contains("does not reach zero"), "{error}");
         assert!(flow_map(&quiet(Product), &DVector::from_vec(vec![f64::NAN, 0.0])).is_err());

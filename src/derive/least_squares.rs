@@ -107,24 +107,33 @@ pub(super) fn third_derivative_of_square<M: Model>(
     hessian_vectors(model, w, directions) * (2.0 / shape.samples as f64)
 }
 
-/// What the units of the network do to each residual: R_ju = ∂_{η_u} rⱼ and ∇R_ju, handed to `visit(j, u, R_ju, ∇R_ju)`.
-fn visit_units<M: Model>(
-    model: &M,
-    w: &DVector<f64>,
-    shape: LeastSquares,
-    mut visit: impl FnMut(usize, usize, f64, &[Dual64]),
-) {
-    let count = model.sockets().units;
-    let mut passes = Passes::<M, Dual64>::at(model, w);
-    let mut units = vec![Dual64::from(0.0); count];
-    for j in 0..shape.residuals() {
-        for u in 0..count {
-            units[u].eps = 1.0;
-            let residual = passes.residual(j, &units).eps;
-            units[u].eps = 0.0;
-            visit(j, u, residual, &passes.gradient);
+/// R (n×U): R_ju = ∂_{η_u} rⱼ = (1/L) Σᵢ wᵢ ∂ᵢrⱼ over the parameters i that scale unit u.
+fn unit_derivatives<M: Model>(model: &M, w: &DVector<f64>, jacobian: &Jacobian) -> DMatrix<f64> {
+    let (unit_of, degree) = model.scaled_units();
+    let mut r = DMatrix::zeros(jacobian.shape.residuals(), model.sockets().units);
+    for (j, gradient) in jacobian.transposed.column_iter().enumerate() {
+        for ((unit, x), g) in unit_of.iter().zip(w.iter()).zip(gradient.iter()) {
+            if let Some(u) = unit {
+                r[(j, *u)] += x * g / degree as f64;
+            }
         }
     }
+    r
+}
+
+/// Σⱼᵤ R_ju ∇R_ju: for each residual one dual pass with the units moved in the direction R_j.
+fn unit_regularization<M: Model>(model: &M, w: &DVector<f64>, jacobian: &Jacobian) -> DVector<f64> {
+    let r = unit_derivatives(model, w, jacobian);
+    let mut passes = Passes::<M, Dual64>::at(model, w);
+    let mut total = DVector::zeros(w.len());
+    for (j, row) in r.row_iter().enumerate() {
+        let units: Vec<_> = row.iter().map(|&x| Dual64::new(0.0, x)).collect();
+        passes.residual(j, &units);
+        for (sum, g) in total.iter_mut().zip(&passes.gradient) {
+            *sum += g.eps;
+        }
+    }
+    total
 }
 
 /// Where the noise of a source is a mask that jumps: Σ_c over full masks of coordinate c.
@@ -239,13 +248,7 @@ pub(super) fn regularizer_gradient<M: Model>(
                 sum.add(hessian_vectors(model, w, &scaled), share * square);
             }
             Socket::Units => {
-                let mut total = DVector::zeros(w.len());
-                visit_units(model, w, shape, |_, _, r, gradient| {
-                    for (sum, g) in total.iter_mut().zip(gradient) {
-                        *sum += r * g.eps;
-                    }
-                });
-                sum.add(total, share * square);
+                sum.add(unit_regularization(model, w, jacobian), share * square);
             }
         }
     }
@@ -275,9 +278,9 @@ pub(super) fn regularizer_value<M: Model>(
                 let scaled = columns.column_iter().map(|c| c.component_mul(w));
                 value = half * scaled.map(|c| c.norm_squared()).sum::<f64>();
             }
-            Socket::Units => visit_units(noisy.model(), w, jacobian.shape, |_, _, r, _| {
-                value += half * r * r;
-            }),
+            Socket::Units => {
+                value = half * unit_derivatives(noisy.model(), w, jacobian).norm_squared();
+            }
         }
         total += source.scale.powi(2) * value;
     }
@@ -319,10 +322,7 @@ pub(super) fn covariance<M: Model>(
                 k += scaled.tr_mul(&scaled) * square;
             }
             Socket::Units => {
-                let mut r = DMatrix::zeros(n, model.sockets().units);
-                visit_units(model, w, shape, |j, u, derivative, _| {
-                    r[(j, u)] = derivative;
-                });
+                let r = unit_derivatives(model, w, jacobian);
                 let mut shared = &r * r.transpose() * square;
                 if source.per_sample {
                     let same = |j: usize, other: usize| j / shape.outputs == other / shape.outputs;

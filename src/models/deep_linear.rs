@@ -91,6 +91,19 @@ impl Chain {
         self.hidden().iter().sum()
     }
 
+    /// Column j of W_{l+1} scales unit j of layer l.
+    fn scaled_units(&self) -> Vec<Option<usize>> {
+        let mut units = Vec::new();
+        let mut before = None;
+        for (rows, columns) in self.shapes() {
+            for _ in 0..rows {
+                units.extend((0..columns).map(|column| before.map(|first: usize| first + column)));
+            }
+            before = Some(before.map_or(0, |first| first + columns));
+        }
+        units
+    }
+
     fn scratch(&self) -> usize {
         self.columns() * (self.units() + 2 * self.rows())
     }
@@ -224,6 +237,10 @@ macro_rules! of_chain {
         #[inline(always)]
         fn units(&self) -> usize {
             self.chain.units()
+        }
+
+        fn scaled_units(&self) -> (Vec<Option<usize>>, usize) {
+            (self.chain.scaled_units(), 1)
         }
 
         fn scratch(&self) -> usize {

@@ -86,6 +86,10 @@ impl Network for DiagonalNetwork {
         2 * self.features
     }
 
+    fn scaled_units(&self) -> (Vec<Option<usize>>, usize) {
+        ((0..self.units()).map(Some).collect(), self.depth)
+    }
+
     /// β, then Σᵢ cᵢxᵢ over the samples i with their cotangents c.
     fn scratch(&self) -> usize {
         2 * self.features

@@ -186,6 +186,11 @@ pub trait Model: Send + Sync {
         S::constant(f64::NAN)
     }
 
+    /// As [`Network::scaled_units`]; nothing where there are no unit factors, or no least squares.
+    fn scaled_units(&self) -> (Vec<Option<usize>>, usize) {
+        (vec![None; self.dimension()], 1)
+    }
+
     /// The loss on samples that were held out, if there are any.
     fn test_loss(&self, _w: &[f64]) -> Option<f64> {
         None
@@ -259,6 +264,10 @@ macro_rules! any_model {
             #[inline]
             fn residual<S: Scalar>(&self, index: usize, w: &[S], units: &[S], scratch: &mut [S], gradient: &mut [S]) -> S {
                 match self { $(Self::$kind(model) => model.residual(index, w, units, scratch, gradient)),+ }
+            }
+
+            fn scaled_units(&self) -> (Vec<Option<usize>>, usize) {
+                match self { $(Self::$kind(model) => model.scaled_units()),+ }
             }
 
             fn test_loss(&self, w: &[f64]) -> Option<f64> {

@@ -30,6 +30,10 @@ pub trait Network: Clone + Send + Sync + PartialEq + std::fmt::Debug {
     /// The number U of hidden units that Dropout can mask.
     fn units(&self) -> usize;
 
+    /// For each parameter the unit whose output it scales, if any (length m), and a degree L: the unit factor 1 + η_u acts
+    /// as a factor (1 + η_u)^{1/L} on these parameters, so that ∂f/∂η_u = (1/L) Σᵢ wᵢ ∂f/∂wᵢ over them.
+    fn scaled_units(&self) -> (Vec<Option<usize>>, usize);
+
     /// How many numbers a pass keeps in `scratch`.
     fn scratch(&self) -> usize;
 

@@ -223,6 +223,20 @@ impl Network for Perceptron {
         self.hidden().iter().sum()
     }
 
+    /// Column j of W_{l+1} scales unit j of layer l.
+    fn scaled_units(&self) -> (Vec<Option<usize>>, usize) {
+        let mut units = Vec::new();
+        let mut before = None;
+        for (rows, columns, biases) in self.shapes() {
+            for _ in 0..rows {
+                units.extend((0..columns).map(|column| before.map(|first: usize| first + column)));
+            }
+            units.extend(std::iter::repeat_n(None, biases));
+            before = Some(before.map_or(0, |first| first + columns));
+        }
+        (units, 1)
+    }
+
     fn scratch(&self) -> usize {
         2 * self.units() + self.hidden().iter().max().copied().unwrap_or(0)
     }

@@ -224,6 +224,10 @@ impl<F: Network> Model for Regression<F> {
         scratch.residual[index % q]
     }
 
+    fn scaled_units(&self) -> (Vec<Option<usize>>, usize) {
+        self.network.scaled_units()
+    }
+
     fn test_loss(&self, w: &[f64]) -> Option<f64> {
         (self.data.test.count > 0).then(|| self.mean_square(w, &self.data.test))
     }
