@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Terms of a schedule's sum that are added one by one before its tail is summed as an integral.
 const SUMMED_DIRECTLY: u64 = 2000;
+/// Nobody waits for more.
+const MOST_ITERATIONS: u64 = 1_000_000_000_000_000;
 /// Knots of the step size as a function of slow time.
 const KNOTS: u64 = 2000;
 
@@ -70,19 +72,34 @@ pub enum Schedule {
 pub struct LevelClock<'a> {
     schedule: &'a Schedule,
     step_size: f64,
-    /// Slow time of one step at constant step size.
+    sigma: f64,
+    /// Slow time of one step at constant step size: the time that the schedule is a function of.
     unit: f64,
+    /// The same on the clock that counts.
+    counted: f64,
     power: i32,
 }
 
 impl<'a> LevelClock<'a> {
     /// The clock of a rung with step size α and noise σ.
     pub fn new(schedule: &'a Schedule, clock: Clock, step_size: f64, sigma: f64) -> Self {
+        let unit = step_size.powi(clock.power()) * sigma * sigma;
         Self {
             schedule,
             step_size,
-            unit: step_size.powi(clock.power()) * sigma * sigma,
+            sigma,
+            unit,
+            counted: unit,
             power: clock.power(),
+        }
+    }
+
+    /// The same step sizes α_k, but slow time counted as Σ α_k^power σ² with the power of another clock.
+    pub fn counting(&self, clock: Clock) -> Self {
+        Self {
+            counted: self.step_size.powi(clock.power()) * self.sigma * self.sigma,
+            power: clock.power(),
+            ..self.clone()
         }
     }
 
@@ -129,8 +146,31 @@ impl<'a> LevelClock<'a> {
     pub fn slow_times(&self, iterations: &[u64]) -> Vec<f64> {
         iterations
             .iter()
-            .map(|&k| self.unit * self.sum_of_powers(k))
+            .map(|&k| self.counted * self.sum_of_powers(k))
             .collect()
+    }
+
+    /// The fewest iterations whose slow time is at least `slow_time` (up to 1e-9 of it); `None` where a decaying schedule
+    /// never gets there, or not within 10¹⁵ iterations.
+    pub fn iterations_until(&self, slow_time: f64) -> Option<u64> {
+        let reached = |k: u64| self.slow_times(&[k])[0] >= slow_time * (1.0 - 1e-9);
+        let mut upper = 1;
+        while !reached(upper) {
+            upper *= 2;
+            if upper > MOST_ITERATIONS {
+                return None;
+            }
+        }
+        let mut lower = upper / 2;
+        while upper - lower > 1 {
+            let middle = lower + (upper - lower) / 2;
+            if reached(middle) {
+                upper = middle;
+            } else {
+                lower = middle;
+            }
+        }
+        Some(upper)
     }
 
     /// Σ_{j<k} f(j)^power, in a number of operations that does not grow with k.
@@ -225,7 +265,7 @@ impl<'a> LevelClock<'a> {
                     let begin = SUMMED_DIRECTLY;
                     let tail =
                         polynomial_tail(self.decay_steps(), power, begin as f64, f64::INFINITY);
-                    self.unit * (self.sum_of_powers(begin) + tail)
+                    self.counted * (self.sum_of_powers(begin) + tail)
                 })
             }
             Schedule::Cosine {
@@ -272,6 +312,37 @@ mod tests {
         assert_eq!(clock.freezing_time(), None);
         let clock = LevelClock::new(&Schedule::Constant, Clock::Fast, 0.1, 0.3);
         assert_eq!(clock.iterations(0.9), 100);
+    }
+
+    #[test]
+    fn iterations_until_inverts_slow_time_and_a_frozen_clock_never_gets_there() {
+        let clock = LevelClock::new(&Schedule::Constant, Clock::Slow, 0.1, 0.3);
+        assert_eq!(clock.iterations_until(0.9), Some(1000));
+        // One step more than three.
+        assert_eq!(clock.iterations_until(0.0028), Some(4));
+        // f = (1 + τ/τ₀)^−¾ freezes at slow time 2τ₀ = 0.4.
+        let schedule = Schedule::Polynomial {
+            gamma: 0.75,
+            decay_time: 0.2,
+        };
+        let clock = LevelClock::new(&schedule, Clock::Slow, 0.02, 0.3);
+        let k = clock.iterations_until(0.2).unwrap();
+        assert!(clock.slow_times(&[k])[0] >= 0.2 - 1e-9);
+        assert!(clock.slow_times(&[k - 1])[0] < 0.2);
+        // Σf² = ½ of its whole where (1 + τ/τ₀)^−½ = ½: τ = 3τ₀.
+        assert!((k as f64 * clock.unit() / 0.6 - 1.0).abs() < 1e-3);
+        assert_eq!(clock.iterations_until(0.41), None);
+    }
+
+    #[test]
+    fn the_same_steps_counted_on_the_other_clock_have_its_slow_time() {
+        let schedule = Schedule::Piecewise(vec![[0.0, 1.0], [0.09, 0.5]]);
+        let slow = LevelClock::new(&schedule, Clock::Slow, 0.1, 0.3);
+        let fast = slow.counting(Clock::Fast);
+        // 100 steps of α = 0.1, then 50 of 0.05.
+        assert!((slow.slow_times(&[150])[0] - 0.09 * (1.0 + 0.125)).abs() < 1e-12);
+        assert!((fast.slow_times(&[150])[0] - 0.09 * (10.0 + 2.5)).abs() < 1e-12);
+        assert_eq!(fast.iterations_until(0.09 * 12.5), Some(150));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! | what does a sample look like? | [`summarize`], [`standard_deviation_with_error`] |
 //! | are two numbers equal, up to a declared margin? | [`equivalence`], [`welch`], [`classify`] |
 //! | how fast does an error vanish with the step size? | [`power_law`], [`weighted_least_squares`] |
+//! | how small must a standard error be to show equality? | [`margin_in_standard_errors`] |
 //! | how far apart are two laws? | [`wasserstein_1`], [`kolmogorov_smirnov`], [`distance_to_reference`] |
 //! | when does a curve first reach a level? | [`first_crossing`] |
 //! | how does a time scale depend on step size and noise? | [`time_scale_exponents`] |
@@ -34,6 +35,7 @@ mod error;
 mod exponents;
 mod fit;
 mod outcome;
+mod power;
 mod power_law;
 mod streams;
 mod summary;
@@ -49,5 +51,6 @@ pub use error::StatisticsError;
 pub use exponents::{Exponents, time_scale_exponents};
 pub use fit::{LinearFit, weighted_least_squares};
 pub use outcome::{Interval, Outcome};
+pub use power::margin_in_standard_errors;
 pub use power_law::{PowerLaw, power_law};
 pub use summary::{Summary, standard_deviation_with_error, summarize};

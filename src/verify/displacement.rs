@@ -3,6 +3,8 @@
 use nalgebra::DVector;
 
 use super::Evidence;
+use crate::predict::Prediction;
+use crate::scenario::Study;
 
 /// The total displacement of an observable along the limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,10 +30,28 @@ impl Displacement {
                 .moments(record, observable, |x| (x - start).powi(2))
                 .mean
         });
-        let scale = squares.fold(0.0, f64::max).sqrt();
-        let landing = &evidence.prediction.landing;
-        let slope = slope(evidence, landing, observable);
-        let along = evidence.prediction.frame.tangent_part(&slope);
+        let largest = squares.fold(0.0, f64::max);
+        Self::from_square(
+            evidence.study,
+            evidence.prediction,
+            observable,
+            start,
+            largest,
+        )
+    }
+
+    /// The same from the largest mean square of o(W(t)) − o(W(0)) and o(W(0)).
+    pub(crate) fn from_square(
+        study: &Study,
+        prediction: &Prediction,
+        observable: usize,
+        start: f64,
+        largest_square: f64,
+    ) -> Self {
+        let scale = largest_square.sqrt();
+        let landing = &prediction.landing;
+        let slope = slope(study, prediction.rank, landing, observable);
+        let along = prediction.frame.tangent_part(&slope);
         // The differences that make up the slope are good to about this share.
         let blind = along.norm() <= 1e-6 * (slope.norm() + start.abs());
         let if_moved = if blind {
@@ -50,16 +70,15 @@ impl Displacement {
 }
 
 /// ∇o at w by central differences.
-pub(super) fn slope(evidence: &Evidence, w: &DVector<f64>, observable: usize) -> DVector<f64> {
-    let (_, function) = &evidence.study.observables[observable];
+pub(crate) fn slope(
+    study: &Study,
+    rank: usize,
+    w: &DVector<f64>,
+    observable: usize,
+) -> DVector<f64> {
+    let (_, function) = &study.observables[observable];
     let value = |w: &DVector<f64>| {
-        let study = evidence.study;
-        function.value(
-            &study.noisy,
-            w.as_slice(),
-            evidence.prediction.rank,
-            study.faults.masks,
-        )
+        function.value(&study.noisy, w.as_slice(), rank, study.faults.masks)
     };
     let h = 1e-5 * (1.0 + w.norm());
     DVector::from_fn(w.len(), |i, _| {

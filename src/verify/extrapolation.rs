@@ -2,6 +2,8 @@
 
 use super::Evidence;
 use crate::derive::{NoiseOrder, Regime};
+use crate::predict::Prediction;
+use crate::scenario::Study;
 use crate::statistics::{LinearFit, StatisticsError, weighted_least_squares};
 
 /// A fit whose χ² is less likely than this does not describe the coarsest rung.
@@ -15,14 +17,11 @@ pub(super) struct ErrorTerm {
 }
 
 /// The terms of the predicted error with σ ∝ α^q put in.
-pub(super) fn error_terms(evidence: &Evidence) -> Vec<ErrorTerm> {
-    let q = evidence.study.spec.ladder.sigma_exponent;
+pub(super) fn error_terms(study: &Study, prediction: &Prediction) -> Vec<ErrorTerm> {
+    let q = study.spec.ladder.sigma_exponent;
     let term = |name, exponent| ErrorTerm { name, exponent };
     let mut terms = vec![term("α", 1.0), term("α²", 2.0)];
-    match (
-        evidence.prediction.regime(),
-        evidence.prediction.noise_order,
-    ) {
+    match (prediction.regime(), prediction.noise_order) {
         (Regime::Trivial, _) => (),
         (Regime::NonDegenerate, _) => terms.push(term("σ²", 2.0 * q)),
         (Regime::Degenerate, NoiseOrder::Affine) => terms.push(term("ασ²", 1.0 + 2.0 * q)),
@@ -40,14 +39,14 @@ pub(super) fn stuck_terms(evidence: &Evidence) -> Vec<ErrorTerm> {
     if evidence.study.spec.limit.corrected || evidence.prediction.regime() == Regime::Trivial {
         return Vec::new();
     }
-    let mut terms = error_terms(evidence);
+    let mut terms = error_terms(evidence.study, evidence.prediction);
     terms.retain(|term| term.exponent <= 1e-9);
     terms
 }
 
 /// The two slowest vanishing powers of α among the error terms: the regressors of the extrapolation.
-pub(super) fn regressor_exponents(evidence: &Evidence) -> Vec<f64> {
-    let terms = error_terms(evidence);
+pub(crate) fn regressor_exponents(study: &Study, prediction: &Prediction) -> Vec<f64> {
+    let terms = error_terms(study, prediction);
     let mut exponents: Vec<f64> = terms
         .iter()
         .map(|term| term.exponent)

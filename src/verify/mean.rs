@@ -6,7 +6,7 @@ use crate::scenario::Schedule;
 use crate::statistics::{Outcome, PowerLaw, StatisticsError, classify, power_law};
 
 /// Standard errors are taken to be at least this share of the scale: rounding, and the tolerance of the limit.
-const ROUNDING: f64 = 1e-8;
+pub(crate) const ROUNDING: f64 = 1e-8;
 
 /// What of an observable o is averaged.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -272,7 +272,7 @@ fn extrapolated_check(
     displacement: Displacement,
 ) -> Check {
     let name = errors.moment.name();
-    let exponents = regressor_exponents(evidence);
+    let exponents = regressor_exponents(evidence.study, evidence.prediction);
     let tested = errors
         .extrapolate(&exponents)
         .and_then(|(estimate, std_error, fit)| {

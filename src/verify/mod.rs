@@ -19,6 +19,10 @@ use crate::simulate::{LevelRun, LimitRun};
 use crate::statistics::{Equivalence, Interval, Outcome, StatisticsError, equivalence};
 
 pub use displacement::Displacement;
+pub(crate) use displacement::slope;
+pub(crate) use extrapolation::regressor_exponents;
+pub(crate) use mean::ROUNDING;
+pub(crate) use spread::Rate;
 
 /// Signals below this many standard errors are noise: such a rung does not drive a slope.
 pub const NOISE_FLOOR: f64 = 3.0;

@@ -7,7 +7,8 @@ use super::extrapolation::fit_over_rungs;
 use super::{Check, Evidence};
 use crate::derive::{Covariance, Frame, NoiseOrder, Regime, normal_covariance};
 use crate::random::Law;
-use crate::scenario::Level;
+use crate::predict::Prediction;
+use crate::scenario::{Level, Study};
 use crate::statistics::{Equivalence, Outcome, StatisticsError, standard_deviation_with_error};
 
 /// The slowest rate at which the fluctuations vanish, as a function of α and σ.
@@ -16,22 +17,21 @@ use crate::statistics::{Equivalence, Outcome, StatisticsError, standard_deviatio
 /// tangential part of first order (P G ≠ 0, or masks); σ if the degenerate regime has tangential noise of second order;
 /// else σ√α.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Rate {
+pub(crate) enum Rate {
     SigmaRootAlpha,
     RootAlpha,
     Sigma,
 }
 
 impl Rate {
-    fn slowest(evidence: &Evidence) -> Self {
-        let found = evidence.prediction.evidence;
-        let masks = evidence
-            .study
+    pub(crate) fn slowest(study: &Study, prediction: &Prediction) -> Self {
+        let found = prediction.evidence;
+        let masks = study
             .noisy
             .sources()
             .iter()
             .any(|source| source.law == Law::Bernoulli);
-        let curved = evidence.prediction.noise_order == NoiseOrder::Curved;
+        let curved = prediction.noise_order == NoiseOrder::Curved;
         match found.regime {
             Regime::NonDegenerate if masks || found.largest.brownian > found.tolerance => {
                 Self::RootAlpha
@@ -41,7 +41,7 @@ impl Rate {
         }
     }
 
-    fn at(self, level: &Level) -> f64 {
+    pub(crate) fn at(self, level: &Level) -> f64 {
         match self {
             Self::SigmaRootAlpha => level.sigma * level.step_size.sqrt(),
             Self::RootAlpha => level.step_size.sqrt(),
@@ -87,7 +87,7 @@ fn check(evidence: &Evidence, observable: usize) -> Option<Check> {
         let detail = format!("{vanishing} rungs have no spread at all, so that it has no rate");
         return Some(Check::of(NAME, Outcome::Inconclusive, detail));
     }
-    let rate = Rate::slowest(evidence);
+    let rate = Rate::slowest(evidence.study, evidence.prediction);
     let rates: Vec<_> = evidence
         .ladder
         .iter()
@@ -163,7 +163,7 @@ fn normal_share(evidence: &Evidence, observable: usize, spread: f64) -> f64 {
         return f64::NAN;
     };
     let noise = Covariance::at(noisy, &w, &frame, evidence.study.faults.masks);
-    let normal = frame.normal.tr_mul(&slope(evidence, &w, observable));
+    let normal = frame.normal.tr_mul(&slope(evidence.study, evidence.prediction.rank, &w, observable));
     let covariance = normal_covariance(&frame, &noise, step_size);
     let variance = (normal.transpose() * covariance * &normal)[(0, 0)];
     (step_size * run.level.sigma.powi(2) * variance)
