@@ -13,6 +13,7 @@
 //! | [`simulate`] | runs both sides for a study |
 //! | [`statistics`] | equivalence, fits, distances; knows nothing of models |
 //! | [`verify`] | the checks, and the verdict |
+//! | [`plan`] | before the run: how long to train, how long it takes, how many paths |
 //! | [`report`] | the run folder and the terminal table; renders only |
 //!
 //! The two sides share the noisy loss and nothing else.
@@ -23,6 +24,7 @@ pub mod integrators;
 pub mod limit;
 pub mod models;
 pub mod noise;
+pub mod plan;
 pub mod predict;
 pub mod random;
 pub mod report;

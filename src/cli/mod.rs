@@ -10,9 +10,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
+use singlim::plan::{PlanOptions, plan};
 use singlim::predict::{Prediction, predict, warnings};
 use singlim::report::{
-    Manifest, RunFolder, RunRecord, checks_table, prediction_text, side_by_side, verdict_line,
+    Manifest, RunFolder, RunRecord, checks_table, plan_text, prediction_text, side_by_side,
+    verdict_line,
 };
 use singlim::scenario::{Study, load, template};
 use singlim::simulate::{LevelRun, Monitor, Silent, plan_levels, run_levels, run_limits};
@@ -40,6 +42,8 @@ enum Command {
     Verify(Run),
     /// What theory says, without simulating iterates
     Predict(Scenario),
+    /// How long to train before each noise shows, run time on this machine, paths needed; runs short pilots only
+    Plan(Planning),
     /// Simulate the iterates only
     Descend(Run),
     /// Simulate the limit process only
@@ -79,6 +83,34 @@ enum Command {
 struct Scenario {
     /// The scenario file (TOML)
     scenario: PathBuf,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Args)]
+struct Planning {
+    /// The scenario files (TOML), planned one after the other
+    #[arg(required = true)]
+    scenarios: Vec<PathBuf>,
+    /// What would a test of this many iterations miss? A tenth of the way at the smallest step size by default
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000_000))]
+    iterations: Option<u64>,
+    /// The share of the displacement that counts as shown, between 0 and 1; margins.share by default
+    #[arg(long, value_parser = share)]
+    share: Option<f64>,
+    #[command(flatten)]
+    options: Options,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
+        _ => Err("must be a number between 0 and 1".into()),
+    }
+}
+
+#[derive(Args)]
+struct Options {
     /// Override a field: --set ladder.paths=1000 --set noise.0.law=uniform
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -128,14 +160,31 @@ fn run(command: Command) -> Fallible<ExitCode> {
         Command::Predict(scenario) => {
             let (study, _) = scenario.study()?;
             let prediction = predict(&study)?;
-            if !scenario.quiet {
+            if !scenario.options.quiet {
                 show(&prediction_text(&study, &prediction))?;
+            }
+        }
+        Command::Plan(planning) => {
+            let options = PlanOptions {
+                iterations: planning.iterations,
+                share: planning.share,
+            };
+            planning.options.start_threads()?;
+            for (i, scenario) in planning.scenarios.iter().enumerate() {
+                let (study, _) = planning.options.study(scenario)?;
+                let prediction = predict(&study)?;
+                let plan = plan(&study, &prediction, options)?;
+                if !planning.options.quiet {
+                    let gap = if i > 0 { "\n" } else { "" };
+                    let text = plan_text(&study, &prediction, &plan);
+                    show(&format!("{gap}{}: {text}", scenario.display()))?;
+                }
             }
         }
         Command::Check(scenario) => {
             let (study, _) = scenario.study()?;
             predict(&study)?;
-            if !scenario.quiet {
+            if !scenario.options.quiet {
                 show(&format!("{}: valid\n", scenario.scenario.display()))?;
             }
         }
@@ -194,17 +243,29 @@ fn show(text: &str) -> Fallible<()> {
     }
 }
 
-impl Scenario {
-    /// The study, and the text of its file.
-    fn study(&self) -> Fallible<(Study, String)> {
+impl Options {
+    fn start_threads(&self) -> Fallible<()> {
         if let Some(threads) = self.threads {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads));
             pool.build_global()
                 .map_err(|error| format!("can't start {threads} threads: {error}"))?;
         }
-        let (mut spec, source, text) = load(&self.scenario, &self.set)?;
+        Ok(())
+    }
+
+    /// The study of a file, and its text.
+    fn study(&self, scenario: &Path) -> Fallible<(Study, String)> {
+        let (mut spec, source, text) = load(scenario, &self.set)?;
         spec.seed = self.seed.unwrap_or(spec.seed);
         Ok((Study::resolve(spec, source)?, text))
+    }
+}
+
+impl Scenario {
+    /// The study, and the text of its file.
+    fn study(&self) -> Fallible<(Study, String)> {
+        self.options.start_threads()?;
+        self.options.study(&self.scenario)
     }
 
     fn name(&self) -> String {
@@ -214,7 +275,7 @@ impl Scenario {
     }
 
     fn monitor(&self) -> Box<dyn Monitor> {
-        if !self.quiet && std::io::stderr().is_terminal() {
+        if !self.options.quiet && std::io::stderr().is_terminal() {
             Box::new(Bars::default())
         } else {
             Box::new(Silent)
@@ -246,7 +307,7 @@ fn simulate_and_write(
 ) -> Fallible<ExitCode> {
     let begin = Instant::now();
     let mut manifest = Manifest::begin(command, &study.spec);
-    let quiet = run.scenario.quiet;
+    let quiet = run.scenario.options.quiet;
     if !quiet {
         show(&format!("{}\n", headline(study, prediction)))?;
     }

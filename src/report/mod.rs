@@ -1,9 +1,11 @@
 //! Renders what was found: the run folder, which other programs read, and the tables for the terminal.
 
+mod plan;
 mod run_folder;
 mod side_by_side;
 mod table;
 
+pub use plan::plan_text;
 pub use run_folder::{Machine, Manifest, ReportError, RunFolder, RunRecord};
 pub use side_by_side::{TableError, side_by_side};
 pub use table::{checks_table, prediction_text, verdict_line};

@@ -77,9 +77,8 @@ pub(crate) fn slope(
     observable: usize,
 ) -> DVector<f64> {
     let (_, function) = &study.observables[observable];
-    let value = |w: &DVector<f64>| {
-        function.value(&study.noisy, w.as_slice(), rank, study.faults.masks)
-    };
+    let value =
+        |w: &DVector<f64>| function.value(&study.noisy, w.as_slice(), rank, study.faults.masks);
     let h = 1e-5 * (1.0 + w.norm());
     DVector::from_fn(w.len(), |i, _| {
         let mut up = w.clone();

@@ -6,8 +6,8 @@ use super::displacement::slope;
 use super::extrapolation::fit_over_rungs;
 use super::{Check, Evidence};
 use crate::derive::{Covariance, Frame, NoiseOrder, Regime, normal_covariance};
-use crate::random::Law;
 use crate::predict::Prediction;
+use crate::random::Law;
 use crate::scenario::{Level, Study};
 use crate::statistics::{Equivalence, Outcome, StatisticsError, standard_deviation_with_error};
 
@@ -163,7 +163,12 @@ fn normal_share(evidence: &Evidence, observable: usize, spread: f64) -> f64 {
         return f64::NAN;
     };
     let noise = Covariance::at(noisy, &w, &frame, evidence.study.faults.masks);
-    let normal = frame.normal.tr_mul(&slope(evidence.study, evidence.prediction.rank, &w, observable));
+    let normal = frame.normal.tr_mul(&slope(
+        evidence.study,
+        evidence.prediction.rank,
+        &w,
+        observable,
+    ));
     let covariance = normal_covariance(&frame, &noise, step_size);
     let variance = (normal.transpose() * covariance * &normal)[(0, 0)];
     (step_size * run.level.sigma.powi(2) * variance)
