@@ -203,7 +203,7 @@ pub fn plan(
             .of_finest()
             .map_or(Vec::new(), |c| c.initial.clone());
         let spread = Spread::measure(study, prediction, &ladder, &paces, initial);
-        let design = design(study, prediction, &plan.observables, &ladder, &spread);
+        let design = design(study, prediction, &courses, &ladder, &spread);
         let present: Vec<usize> = ladder.iter().map(|run| run.level.paths).collect();
         plan.paths = design.paths_needed(&present);
         plan.spread = Some(spread);
@@ -299,7 +299,7 @@ fn observables(
 fn design(
     study: &Study,
     prediction: &Prediction,
-    observables: &[ObservablePlan],
+    courses: &Courses,
     ladder: &[&LevelRun],
     spread: &Spread,
 ) -> Design {
@@ -307,14 +307,26 @@ fn design(
     let corrected = study.spec.limit.corrected;
     let stochastic = !prediction.is_deterministic();
     let mut questions = Vec::new();
-    for (o, observable) in observables.iter().enumerate() {
+    let course = courses.of_finest().into_iter();
+    let all = course.flat_map(|course| {
+        let observables = study.observables.iter().enumerate();
+        observables.map(move |(o, (name, _))| (course, o, name))
+    });
+    for (course, o, name_of_observable) in all {
         // The unit of the margins is the displacement at the slow times that are compared.
-        let scale = observable.displacement.scale;
+        let moved = finest
+            .compared
+            .iter()
+            .map(|&record| course.moved_at(o, finest.slow_times[record]));
+        let square = moved.fold(0.0, f64::max).powi(2);
+        let start = course.initial[o];
+        let displacement = Displacement::from_square(study, prediction, o, start, square);
+        let scale = displacement.scale;
         if scale == 0.0 {
             continue;
         }
         let margins = paths::margins(&study.spec.margins, scale);
-        let squares = stochastic && observable.displacement.moves;
+        let squares = stochastic && displacement.moves;
         for (moment, name) in ["mean", "mean square"].into_iter().enumerate() {
             if moment == 1 && !squares {
                 continue;
@@ -329,7 +341,7 @@ fn design(
                 questions.push(Question {
                     what: format!(
                         "{name} of {} at slow time {:.3}",
-                        observable.name, finest.slow_times[at]
+                        name_of_observable, finest.slow_times[at]
                     ),
                     observable: o,
                     // The limit spreads as the finest rung does.

@@ -35,7 +35,7 @@ pub struct NoiseFacts {
     pub drift: f64,
     /// |Bᵀ∇o|: its standard deviation per root of slow time.
     pub brownian: f64,
-    /// How far it is moved by the slow time of the scenario's horizon, on the clock of this noise.
+    /// How far it is moved by the slow time of the scenario's horizon, on the clock of this noise; 0 if within rounding.
     pub total: f64,
     /// For each step size the iterations to [`EARLY`] and to the share asked for of that; `None`: never.
     pub waits: Vec<[Option<u64>; 2]>,
@@ -155,14 +155,12 @@ pub(super) fn facts<'a>(
     let along = first(landing);
     let columns = coefficients.diffusion.tr_mul(&along).norm();
     let isotropic = coefficients.isotropic * prediction.frame.tangent_part(&along).norm();
+    // A displacement within rounding is none.
+    let still = |course: &Course| course.total(0) <= 1e-9 * (1.0 + course.initial[0].abs());
+    let moving = |step_size| course_of(step_size).filter(|course| !still(course));
     let waits = study.ladder().map(|level| {
         let counts = prediction.level_clock(study, level).counting(clock);
-        let wait = |share| {
-            let course = course_of(level.step_size)?;
-            // A displacement within rounding is none.
-            let still = course.total(0) <= 1e-9 * (1.0 + course.initial[0].abs());
-            (!still).then(|| counts.iterations_until(course.first_time(0, share)?))?
-        };
+        let wait = |share| counts.iterations_until(moving(level.step_size)?.first_time(0, share)?);
         [wait(EARLY), wait(share)]
     });
     NoiseFacts {
@@ -173,7 +171,7 @@ pub(super) fn facts<'a>(
         total: study
             .ladder()
             .last()
-            .and_then(|level| course_of(level.step_size))
+            .and_then(|level| moving(level.step_size))
             .map_or(0.0, |course| course.total(0)),
         waits: waits.collect(),
     }
@@ -184,7 +182,7 @@ pub(super) fn two_clocks(study: &Study, noises: &[NoisePlan]) -> Option<TwoClock
     let moving: Vec<(&str, &NoiseFacts)> = noises
         .iter()
         .filter_map(|noise| Some((noise.name.as_str(), noise.found.as_ref().ok()?)))
-        .filter(|(_, facts)| facts.total > 1e-9 && facts.regime != Regime::Trivial)
+        .filter(|(_, facts)| facts.total > 0.0)
         .collect();
     let on = |clock| -> Vec<String> {
         let these = moving.iter().filter(|(_, facts)| facts.clock == clock);

@@ -53,6 +53,14 @@ fn duration(seconds: f64) -> String {
     }
 }
 
+fn threads(n: usize) -> String {
+    if n == 1 {
+        "1 thread".into()
+    } else {
+        format!("{n} threads")
+    }
+}
+
 fn table(header: Vec<String>, rows: Vec<Vec<String>>, left: usize) -> String {
     let mut table = Table::new();
     table
@@ -127,8 +135,8 @@ pub fn plan_text(study: &Study, prediction: &Prediction, plan: &Plan) -> String 
     }
     let _ = writeln!(
         text,
-        "\nexpected run time of verify with {} threads",
-        plan.threads
+        "\nexpected run time of the simulations with {} (statistics and files come on top)",
+        threads(plan.threads)
     );
     let _ = writeln!(text, "{}", time_table(plan));
     if let Some(needed) = &plan.paths {
@@ -140,9 +148,9 @@ pub fn plan_text(study: &Study, prediction: &Prediction, plan: &Plan) -> String 
 fn headline(study: &Study, prediction: &Prediction, plan: &Plan) -> String {
     let noise = &plan.noises[0].name;
     let time = format!(
-        "this scenario will take about {} on this machine with {} threads",
+        "this scenario will take about {} on this machine with {}",
         duration(plan.seconds()),
-        plan.threads
+        threads(plan.threads)
     );
     if prediction.regime() == Regime::Trivial {
         return format!(
@@ -284,12 +292,16 @@ fn compare(clocks: &TwoClocks, share: f64) -> String {
             ),
         }
     });
+    let when = if clocks.rungs.iter().all(|rung| rung.after.is_none()) {
+        "never, as the slowest freezes before".to_owned()
+    } else {
+        rungs.collect::<Vec<_>>().join("; ")
+    };
     format!(
-        "Compare {} (fast clock) with {} (slow clock) only after all have shown {}: {}.",
+        "Compare {} (fast clock) with {} (slow clock) only after all have shown {}: {when}.",
         clocks.fast.join(", "),
         clocks.slow.join(", "),
         percent(share),
-        rungs.collect::<Vec<_>>().join("; ")
     )
 }
 

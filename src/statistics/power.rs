@@ -14,7 +14,8 @@ pub fn margin_in_standard_errors(level: f64, miss: f64, degrees_of_freedom: Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::testing::{normal, stream};
+    use crate::statistics::streams::stream;
+    use crate::statistics::testing::normal;
     use crate::statistics::{Outcome, equivalence};
 
     /// The bound is four standard deviations of a binomial count away.
