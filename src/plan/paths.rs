@@ -231,7 +231,7 @@ mod tests {
         let expected = (2.0 * 4.2863 / 0.1_f64).powi(2) / 4.0;
         let equal = needed.equal.unwrap() as f64;
         assert!((equal / expected - 1.0).abs() < 2e-3, "{equal} {expected}");
-        assert!(!needed.sufficient == (1837.0 < equal));
+        assert_eq!(needed.sufficient, equal <= 1837.0);
         assert!(design(vec![]).paths_needed(&[2000; 4]).unwrap().sufficient);
         assert!(!design(vec![]).paths_needed(&[1500; 4]).unwrap().sufficient);
     }
