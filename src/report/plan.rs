@@ -53,6 +53,15 @@ fn duration(seconds: f64) -> String {
     }
 }
 
+fn about(seconds: f64) -> String {
+    let duration = duration(seconds);
+    if duration.starts_with("less") {
+        duration
+    } else {
+        format!("about {duration}")
+    }
+}
+
 fn threads(n: usize) -> String {
     if n == 1 {
         "1 thread".into()
@@ -148,8 +157,8 @@ pub fn plan_text(study: &Study, prediction: &Prediction, plan: &Plan) -> String 
 fn headline(study: &Study, prediction: &Prediction, plan: &Plan) -> String {
     let noise = &plan.noises[0].name;
     let time = format!(
-        "this scenario will take about {} on this machine with {}",
-        duration(plan.seconds()),
+        "this scenario will take {} on this machine with {}",
+        about(plan.seconds()),
         threads(plan.threads)
     );
     if prediction.regime() == Regime::Trivial {
@@ -401,7 +410,7 @@ fn paths_text(study: &Study, prediction: &Prediction, plan: &Plan, needed: &Path
         } else if spread.measured < spread.deviations.len() {
             let _ = write!(
                 text,
-                "\n  (spread measured on the {} coarsest rungs, scaled to the others by the derived rate)",
+                "\n  (spread measured on the coarsest rungs, {} of them, scaled to the others by the derived rate)",
                 spread.measured
             );
         }
