@@ -292,6 +292,17 @@ mistakes_in_the_scenario! {
     clock_unknown: "[ladder]" => "[limit]\nclock = \"medium\"\n[ladder]", ["s.toml:12:9", "unknown value `medium`", "fast, slow"];
     local_masks_without_a_mask: "[ladder]" => "[limit]\nmasks = \"local\"\n[ladder]", ["s.toml", "limit.masks", "bernoulli"];
 
+    // Networks, their data and their noises.
+    batch_size_of_another_noise: "kind = \"label\"\n" => "kind = \"label\"\nbatch_size = 2\n", ["s.toml", "batch_size is of minibatch noise"];
+    batch_size_without_data: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n" => "kind = \"minibatch\"\nbatch_size = 1\n", ["s.toml", "needs a model with data"];
+    batch_size_with_a_law: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n" => "kind = \"minibatch\"\nlaw = \"uniform\"\nbatch_size = 1\n", ["s.toml", "law and scale have no effect"];
+    sampling_without_batch_size: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n" => "kind = \"minibatch\"\nsampling = \"epochs\"\n", ["s.toml", "sampling needs batch_size"];
+    sampling_unknown: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n" => "kind = \"minibatch\"\nbatch_size = 1\nsampling = \"epoch\"\n", ["s.toml", "unknown value `epoch`", "epochs"];
+    per_sample_without_data: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n" => "kind = \"dropout\"\nper_sample = true\n", ["s.toml", "can't be drawn per sample"];
+    network_without_data: "kind = \"product\"\n" => "kind = \"perceptron\"\nwidths = [2, 3, 1]\n", ["s.toml", "needs data", "[data]"];
+    data_without_network: "[ladder]" => "[data]\nsamples = 3\ntruth = \"dense\"\n[ladder]", ["s.toml", "model `product` takes no data"];
+    widths_of_another_model: "kind = \"product\"\n" => "kind = \"product\"\nwidths = [2, 1]\n", ["s.toml", "has no option `widths`"];
+
     // Expectations and margins.
     regime_unknown: "[ladder]" => "[expect]\nregime = \"slow\"\n[ladder]", ["s.toml:12:10", "unknown value `slow`", "non-degenerate, degenerate, trivial"];
     exponents_nan: "[ladder]" => "[expect]\nexponents = [nan, 2.0]\n[ladder]", ["s.toml:12:", "expect.exponents"];

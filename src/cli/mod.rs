@@ -335,6 +335,7 @@ fn simulate_and_write(
     manifest.cpu_seconds = cpu_seconds();
     let record = RunRecord {
         study,
+        clock: prediction.clock,
         scenario_text: text,
         levels: &levels,
         limits: &limits,

@@ -113,6 +113,8 @@ impl Manifest {
 pub struct RunRecord<'a> {
     /// The study.
     pub study: &'a Study,
+    /// The clock of its slow time.
+    pub clock: Clock,
     /// The scenario's text as given.
     pub scenario_text: &'a str,
     /// Iterates.

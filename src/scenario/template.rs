@@ -2,14 +2,14 @@
 
 use nalgebra::DVector;
 
-use super::Observable;
-use super::load::{ScenarioError, nearest};
+use super::load::{ScenarioError, nearest, parse};
+use super::model::model;
+use super::{Observable, start};
 use crate::derive::{
-    GeometryError, Masks, NoiseOrder, Regime, noise_order, project, rank_on_manifold, regime_near,
+    GeometryError, Masks, NoiseOrder, Regime, flow_map, noise_order, project, rank_on_manifold,
+    regime_near,
 };
-use crate::models::{
-    AnyModel, CARDS, Circle, Product, Profile, Sphere, TwoProducts, Valley, WideningValley,
-};
+use crate::models::{AnyModel, CARDS, Model};
 use crate::noise::{Mechanism, NoisyLoss, Source};
 use crate::random::Law;
 
@@ -38,41 +38,27 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
             nearest(noise_name, &names),
         ));
     };
-    let (model, start, observables, extra) = match model_name {
-        "product" => (
-            AnyModel::Product(Product),
-            vec![1.6, 0.625],
-            "\"imbalance\", \"u\"",
-            "",
-        ),
-        "two-products" => (
-            AnyModel::TwoProducts(TwoProducts),
-            vec![0.5, 0.4, 1.0, 0.8],
-            "\"share\", \"norm\"",
-            "",
-        ),
-        "circle" => (AnyModel::Circle(Circle), vec![0.96, 0.28], "\"u2\"", ""),
-        "sphere" => (
-            AnyModel::Sphere(Sphere::new(3)),
-            vec![0.6, 0.0, 0.8],
-            "\"w1\"",
-            "dimension = 3\n",
-        ),
-        "widening-valley" => (
-            AnyModel::WideningValley(WideningValley::new(3)),
-            vec![1.5, 0.0, 0.0, 0.0],
-            "\"radius_squared\"",
-            "dimension = 3\n",
-        ),
-        _ => (
-            AnyModel::Valley(Valley::new(Profile::ExpSine, 1.0)),
-            vec![0.3, 0.0],
-            "\"x\", \"sin_x\"",
-            "profile = \"exp-sine\"   # or \"quadratic\", \"cosh\"\nstrength = 1.0\n",
-        ),
-    };
+    let (observables, options, start, data) = beginning(model_name);
+    let begin = format!(
+        "observables = [{observables}]\n\n\
+         [model]   # {formula}\n\
+         kind = \"{model_name}\"\n\
+         {options}start = {start}   # w₀, on Γ or off it\n\n\
+         {data}",
+        formula = card.formula,
+    );
+    let ladder = "[ladder]\nstep_sizes = []\nsigma = 1.0\nhorizon = 1.0\npaths = 8\n";
+    let (spec, origin) = parse("new", &format!("{begin}{ladder}"), &[])?;
+    let model = model(&spec, &origin)?;
+    let start = start::start(&spec.model.start, &model.parameter_names(), &model.fan_in())
+        .map_err(|error| fail(error.message, error.help))?;
     let source = Source::new(mechanism, Law::Gaussian);
-    let names = Observable::names(&model).join(", ");
+    let mut names = Observable::names(&model);
+    if names.len() > 16 {
+        names.drain(3..model.dimension() - 1);
+        names.insert(3, "…".into());
+    }
+    let names = names.join(", ");
     let noisy = NoisyLoss::new(model, vec![source])
         .map_err(|error| fail(error.to_string(), String::new()))?;
     let laws = if mechanism.socket().is_multiplied() {
@@ -93,10 +79,7 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
          title = \"{model_name} with {mechanism} noise\"\n\
          seed = 1\n\
          # The first one is also the one whose time scale is measured. Known here: {names}\n\
-         observables = [{observables}]\n\n\
-         [model]   # {formula}\n\
-         kind = \"{model_name}\"\n\
-         {extra}start = {start:?}   # w₀, on Γ or off it\n\n\
+         {begin}\
          [[noise]]   # {noise_formula}\n\
          kind = \"{mechanism}\"\n\
          law = \"gaussian\"   # {laws}\n\
@@ -119,9 +102,66 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
          regime = \"{regime}\"   # as derived; a disagreement is a rejected check\n\n\
          [margins]   # shares of the total displacement, declared before the run\n\
          mean = 0.03\n",
-        formula = card.formula,
         noise_formula = mechanism.formula(),
     ))
+}
+
+/// Observables, options, start and data from which to begin with a model.
+fn beginning(model: &str) -> (&'static str, &'static str, &'static str, &'static str) {
+    const TEACHER: &str = "[data]   # generated; or file = \"data/NAME.csv\", features, targets, standardise, train\n\
+        samples = 5\n\
+        test_samples = 100\n\
+        truth = \"teacher\"   # or \"sparse\", \"dense\", \"low-rank\"\n\n";
+    match model {
+        "product" => ("\"imbalance\", \"u\"", "", "[1.6, 0.625]", ""),
+        "two-products" => ("\"share\", \"norm\"", "", "[0.5, 0.4, 1.0, 0.8]", ""),
+        "circle" => ("\"u2\"", "", "[0.96, 0.28]", ""),
+        "sphere" => ("\"w1\"", "dimension = 3\n", "[0.6, 0.0, 0.8]", ""),
+        "widening-valley" => (
+            "\"radius_squared\"",
+            "dimension = 3\n",
+            "[1.5, 0.0, 0.0, 0.0]",
+            "",
+        ),
+        "diagonal-network" => (
+            "\"norm\", \"l1\"",
+            "dimension = 20   # inputs\ndepth = 2\n",
+            "{ u = 0.7, v = 0.5 }",
+            "[data]   # generated; or file = \"data/NAME.csv\", features, targets, standardise, train\n\
+             samples = 8\n\
+             test_samples = 100\n\
+             truth = \"sparse\"   # or \"dense\"\n\
+             sparsity = 2\n\n",
+        ),
+        "deep-linear" => (
+            "\"norm\", \"nuclear_norm\"",
+            "widths = [8, 4, 1]\n",
+            "{ random = 1.0, seed = 1 }",
+            TEACHER,
+        ),
+        "matrix-sensing" => (
+            "\"norm\", \"nuclear_norm\"",
+            "widths = [4, 4, 4]\n",
+            "{ random = 1.0, seed = 1 }",
+            "[data]\n\
+             samples = 8\n\
+             test_samples = 100\n\
+             truth = \"low-rank\"\n\
+             rank = 1\n\n",
+        ),
+        "perceptron" => (
+            "\"norm\", \"sharpness\"",
+            "widths = [8, 6, 1]   # inputs, hidden units, outputs\nactivation = \"tanh\"   # or \"gelu\", \"softplus\", \"relu\"\nbiases = true\n",
+            "{ random = 1.0, seed = 1 }",
+            TEACHER,
+        ),
+        _ => (
+            "\"x\", \"sin_x\"",
+            "profile = \"exp-sine\"   # or \"quadratic\", \"cosh\"\nstrength = 1.0\n",
+            "[0.3, 0.0]",
+            "",
+        ),
+    }
 }
 
 /// A ladder that suits the noise: stable, and such that all predicted error terms vanish along it.
@@ -135,8 +175,9 @@ struct Design {
 impl Design {
     fn of(noisy: &NoisyLoss<AnyModel>, start: &[f64]) -> Result<Self, GeometryError> {
         let start = DVector::from_column_slice(start);
-        let rank = rank_on_manifold(noisy, &start)?;
-        let (w, frame) = project(noisy, &start, rank)?;
+        let w = flow_map(noisy, &start)?;
+        let rank = rank_on_manifold(noisy, &w)?;
+        let (w, frame) = project(noisy, &w, rank)?;
         let regime = regime_near(noisy, &w, rank, Masks::NonLocal)?.regime;
         let (exponent, ratio, sigma) = match (regime, noise_order(noisy, &w)) {
             (Regime::Degenerate, NoiseOrder::Curved) => (1.0, std::f64::consts::SQRT_2, 0.1),

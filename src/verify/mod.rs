@@ -6,6 +6,7 @@ mod extrapolation;
 mod freezing;
 mod law;
 mod mean;
+mod separation;
 mod spread;
 mod standstill;
 mod time_scale;
@@ -292,8 +293,22 @@ pub fn verify(
         checks.extend(time_scale::checks(&evidence));
         checks.extend(freezing::checks(&evidence));
     }
-    // A ladder that does not approach the limit can't speak against it.
-    if !extrapolation::stuck_terms(&evidence).is_empty() {
+    // A ladder that does not approach the limit, or too far off to tell where it leads, can't speak against it.
+    let separation = [
+        separation::fast_phase(&evidence),
+        separation::lag(&evidence),
+    ];
+    let separation: Vec<Check> = separation.into_iter().flatten().collect();
+    let separate = separation
+        .iter()
+        .all(|check| check.verdict == Outcome::Pass);
+    checks.extend(separation);
+    let stuck = !extrapolation::stuck_terms(&evidence).is_empty();
+    for check in checks
+        .iter_mut()
+        .filter(|check| check.verdict == Outcome::Rejected)
+    {
+        let conduct = ["regime", "stability", "divergence"].contains(&check.name.as_str());
         let compares = [
             "mean",
             "mean square",
@@ -301,11 +316,10 @@ pub fn verify(
             "law KS",
             "order",
             "freezing",
-        ];
-        for check in &mut checks {
-            if check.verdict == Outcome::Rejected && compares.contains(&check.name.as_str()) {
-                check.verdict = Outcome::Inconclusive;
-            }
+        ]
+        .contains(&check.name.as_str());
+        if (!separate && !conduct) || (stuck && compares) {
+            check.verdict = Outcome::Inconclusive;
         }
     }
     let verdict = Outcome::worst(checks.iter().map(|check| check.verdict));
