@@ -208,7 +208,7 @@ controls! {
     the_wrong_regime_of_two_layers_is_rejected: "scenarios/controls/two-layer-wrong-regime.toml" by ["regime"];
     minibatches_left_out_of_the_limit_are_noticed: "scenarios/controls/two-layer-minibatch-ignored.toml" by ["mean"];
     a_freeze_that_does_not_come_is_rejected: "scenarios/controls/two-layer-freezing-expected.toml" by ["freezing"];
-    a_missing_ito_correction_in_20_dimensions_is_rejected: "scenarios/controls/widening-valley-20-without-ito.toml" by ["mean"];
+    anti_pgd_taken_for_plain_noise_is_rejected: "scenarios/controls/widening-valley-20-growing.toml" by ["mean"];
     the_local_regularizer_of_a_perceptron_is_rejected: "scenarios/controls/perceptron-local-regularizer.toml" by ["mean"];
     a_drift_too_fast_in_matrix_sensing_is_rejected: "scenarios/controls/matrix-sensing-drift.toml" by ["mean"];
     a_drift_too_fast_for_penguins_is_rejected: "scenarios/controls/penguins-drift.toml" by ["mean"];

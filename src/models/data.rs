@@ -22,8 +22,8 @@ pub struct Data {
     pub train: Samples,
     /// Held out; may be empty.
     pub test: Samples,
-    /// The coefficients that generated the data, where there are such: β* (features) of a sparse truth, the matrix W*
-    /// (targets×features or as long as an input, row by row) of a low-rank truth; empty otherwise.
+    /// The coefficients that generated the data, where there are such: β* (targets×features, row by row) of a
+    /// sparse or dense truth, W* (targets×features, or as long as an input, row by row) of a low-rank truth; empty otherwise.
     pub truth: Vec<f64>,
 }
 

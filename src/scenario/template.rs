@@ -72,6 +72,7 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
         step_sizes,
         sigma,
         exponent,
+        horizon,
         regime,
     } = design;
     Ok(format!(
@@ -89,7 +90,7 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
          sigma = {sigma:?}            # σ at the largest step size\n\
          sigma_exponent = {exponent:?}   # q in σ ∝ α^q; 0 keeps σ fixed\n\
          sigma_factors = [0.5, 0.7]   # further rungs at another σ, to measure its exponent\n\
-         horizon = 0.5          # T in slow time\n\
+         horizon = {horizon:.3}        # T in slow time\n\
          records = 5\n\
          paths = 2000\n\n\
          # [schedule]\n\
@@ -169,6 +170,7 @@ struct Design {
     step_sizes: String,
     sigma: f64,
     exponent: f64,
+    horizon: f64,
     regime: Regime,
 }
 
@@ -178,18 +180,27 @@ impl Design {
         let w = flow_map(noisy, &start)?;
         let rank = rank_on_manifold(noisy, &w)?;
         let (w, frame) = project(noisy, &w, rank)?;
-        let regime = regime_near(noisy, &w, rank, Masks::NonLocal)?.regime;
+        let evidence = regime_near(noisy, &w, rank, Masks::NonLocal)?;
+        let regime = evidence.regime;
         let (exponent, ratio, sigma) = match (regime, noise_order(noisy, &w)) {
             (Regime::Degenerate, NoiseOrder::Curved) => (1.0, std::f64::consts::SQRT_2, 0.1),
             (Regime::NonDegenerate, _) => (0.5, 2.0, 0.2),
             _ => (0.0, 2.0, 0.3),
         };
         let largest = 0.25 / frame.largest_eigenvalue();
+        // A Brownian motion on Γ should not go far from where the step sizes suit.
+        let free = (w.len() - rank) as f64;
+        let horizon = if evidence.is_stochastic() {
+            0.5f64.min(0.25 * w.norm_squared().max(1.0) / free)
+        } else {
+            0.5
+        };
         let rung = |i: i32| format!("{:.4}", largest / f64::powi(ratio, i));
         Ok(Self {
             step_sizes: (0..4).map(rung).collect::<Vec<_>>().join(", "),
             sigma,
             exponent,
+            horizon,
             regime,
         })
     }
