@@ -360,6 +360,35 @@ fn every_template_runs_and_is_not_rejected() {
     assert_eq!(ran, 55);
 }
 
+/// A check that the time scales are separate must not shield a wrong limit, however wrong it is.
+#[test]
+fn faults_on_a_network_are_noticed_however_large() {
+    for fault in [
+        "limit.clock=fast",
+        "limit.drift_scale=1.3",
+        "limit.drift_scale=5",
+        "limit.drift_scale=20",
+    ] {
+        let set = ["ladder.paths=64", fault];
+        let outcome = verify("scenarios/two-layer-label-noise.toml", &set);
+        assert_eq!(outcome.code, 1, "{fault}: {}", outcome.verdict["sentence"]);
+    }
+}
+
+/// Iterates that are still on their way to Γ differ from the limit, and that is no evidence against it.
+#[test]
+fn a_fast_phase_that_is_not_over_rejects_nothing() {
+    let set = [
+        "ladder.horizon=1.0",
+        "ladder.records=5",
+        "ladder.step_sizes=[0.06, 0.03, 0.015, 0.0075]",
+        "ladder.paths=[128, 96, 64, 32]",
+        "margins.mean=0.03",
+    ];
+    let outcome = verify("scenarios/penguins-medium.toml", &set);
+    assert_eq!(outcome.code, 3, "{}", outcome.verdict["sentence"]);
+}
+
 /// Two noises at once, each in a socket of its own.
 #[test]
 fn several_noises_at_once_converge_to_their_joint_limit() {

@@ -23,6 +23,13 @@ const NEAR: f64 = 0.1;
 const STATIONARY: f64 = 1e-13;
 /// A gradient below this share of λ_max(1 + |w|) at a positive loss is a saddle or a minimum; beyond, rounding would decide.
 const STALLED: f64 = 1e-9;
+/// Residuals of which less than this share lies in the range of J can't be got rid of.
+const LEFT_OVER: f64 = 0.05;
+/// Where the loss has kinks: the first step size in units of 1/λ_max, how often it may be halved, and how closely two step
+/// sizes must agree, relative to 1 + |w|.
+const SMALL_STEP: f64 = 0.1;
+const HALVINGS: i32 = 6;
+const KINK_ERROR: f64 = 1e-3;
 const NEWTON_STEPS: usize = 20;
 const FLOW_STEPS: usize = 50_000;
 const DESCENT_STEPS: usize = 20_000_000;
@@ -39,7 +46,41 @@ pub fn flow_map<M: Model>(
     noisy: &NoisyLoss<M>,
     w: &DVector<f64>,
 ) -> Result<DVector<f64>, GeometryError> {
-    follow(noisy, w, 0.0).map(|(landing, _)| landing)
+    if noisy.model().is_smooth() {
+        return follow(noisy, w, 0.0).map(|(landing, _)| landing);
+    }
+    across_kinks(noisy, w)
+}
+
+/// Φ(w) by gradient descent at ever smaller steps, where kinks stop a method of higher order: halved until the landing
+/// points agree to 1e-3 relative.
+fn across_kinks<M: Model>(
+    noisy: &NoisyLoss<M>,
+    w: &DVector<f64>,
+) -> Result<DVector<f64>, GeometryError> {
+    let largest = look(noisy, w)?
+        .eigenvalues
+        .iter()
+        .copied()
+        .fold(0.0, f64::max);
+    let step_size =
+        |halvings: i32| SMALL_STEP / largest.max(f64::MIN_POSITIVE) / 2f64.powi(halvings);
+    let mut landing = descent_limit(noisy, w, step_size(0))?;
+    for halvings in 1..=HALVINGS {
+        let finer = descent_limit(noisy, w, step_size(halvings))?;
+        let error = (&finer - &landing).norm();
+        landing = finer;
+        if error <= KINK_ERROR * (1.0 + landing.norm()) {
+            return Ok(landing);
+        }
+    }
+    Err(slow(
+        "gradient descent at ever smaller steps",
+        HALVINGS as usize,
+        noisy,
+        &landing,
+        w,
+    ))
 }
 
 /// The limit of noise-free gradient descent w ← w − α∇L(w) from w (length m), to about 1e-8 relative: where the iterates
@@ -73,7 +114,7 @@ pub fn descent_limit<M: Model>(
             if is_stationary(noisy, &point, &slope, &frame) {
                 return land(noisy, &point);
             }
-            if approach.rank.is_some() {
+            if approach.rank.is_some() && noisy.model().is_smooth() {
                 let time = frame.pseudo_inverse(&slope).norm() / slope.norm();
                 let twice = hessian_vector(noisy, &point, &hessian_vector(noisy, &point, &slope));
                 let bend = third_derivative(noisy, &point, &slope, &slope);
@@ -200,7 +241,7 @@ fn rank_nearby<M: Model>(
     Ok(None)
 }
 
-/// Whether ∇L is rounding, or next to nothing where the loss is more than Γ nearby could explain: a saddle, or a minimum.
+/// Whether ∇L is rounding, or next to nothing where the loss is positive: a saddle, or a minimum.
 fn is_stationary<M: Model>(
     noisy: &NoisyLoss<M>,
     point: &DVector<f64>,
@@ -209,11 +250,31 @@ fn is_stationary<M: Model>(
 ) -> bool {
     let largest = frame.eigenvalues.iter().copied().fold(0.0, f64::max);
     let share = slope.norm() / (largest * (1.0 + point.norm()));
-    // At Γ, L ≤ |∇L|²/(2 λ_min) and λ_min > RANK_TOLERANCE λ_max.
-    let explained = 10.0 * slope.norm_squared() / (RANK_TOLERANCE * largest) + 1e-12 * largest;
     share <= STATIONARY
         || slope.norm() == 0.0
-        || (share <= STALLED && loss(noisy, point) > explained)
+        || (share <= STALLED && misses_zero(noisy, point, slope, frame))
+}
+
+/// Whether a point with a small ∇L is not on the way to Γ: of a sum of squares the residuals are left over by the range of J;
+/// of another loss there is more than Γ nearby could explain, L ≤ |∇L|²/(2 λ_min) with λ_min > `RANK_TOLERANCE` λ_max.
+fn misses_zero<M: Model>(
+    noisy: &NoisyLoss<M>,
+    point: &DVector<f64>,
+    slope: &DVector<f64>,
+    frame: &Frame,
+) -> bool {
+    let largest = frame.eigenvalues.iter().copied().fold(0.0, f64::max);
+    let loss = loss(noisy, point);
+    match &frame.rows {
+        Some(rows) => {
+            let r = &rows.jacobian.residuals;
+            loss > 1e-20 * largest && rows.left.tr_mul(r).norm() < LEFT_OVER * r.norm()
+        }
+        None => {
+            let near = 10.0 * slope.norm_squared() / (RANK_TOLERANCE * largest);
+            loss > near + 1e-12 * largest
+        }
+    }
 }
 
 /// The [`positive_part`] of H, or an error where loss or Hessian is not finite.
@@ -232,21 +293,22 @@ fn land<M: Model>(
     noisy: &NoisyLoss<M>,
     point: &DVector<f64>,
 ) -> Result<DVector<f64>, GeometryError> {
-    let no_zero = || GeometryError::NoZero {
-        loss: loss(noisy, point),
-        w: point.as_slice().to_vec(),
-    };
-    // On Γ the loss is of second order in the distance; a positive minimum is not.
-    let slope = gradient(noisy, point, &[]).norm();
-    let curvature = positive_part(noisy, point)?.eigenvalues.norm();
-    if loss(noisy, point) > 10.0 * slope.powi(2) / (RANK_TOLERANCE * curvature) + 1e-12 * curvature
-    {
-        return Err(no_zero());
+    let frame = positive_part(noisy, point)?;
+    if misses_zero(noisy, point, &gradient(noisy, point, &[]), &frame) {
+        return Err(no_zero(noisy, point));
     }
     let rank = rank_on_manifold(noisy, point)?;
     Ok(project(noisy, point, rank)?.0)
 }
 
+fn no_zero<M: Model>(noisy: &NoisyLoss<M>, point: &DVector<f64>) -> GeometryError {
+    GeometryError::NoZero {
+        loss: loss(noisy, point),
+        w: point.as_slice().to_vec(),
+    }
+}
+
+/// Why an iteration came to no end: the loss has a positive minimum, or the way is too long.
 fn slow<M: Model>(
     what: &'static str,
     iterations: usize,
@@ -254,11 +316,18 @@ fn slow<M: Model>(
     point: &DVector<f64>,
     start: &DVector<f64>,
 ) -> GeometryError {
-    GeometryError::NoConvergence {
-        what,
-        iterations,
-        gradient: gradient(noisy, point, &[]).norm(),
-        w: start.as_slice().to_vec(),
+    let slope = gradient(noisy, point, &[]);
+    match positive_part(noisy, point) {
+        Ok(frame) if frame.rows.is_some() && misses_zero(noisy, point, &slope, &frame) => {
+            no_zero(noisy, point)
+        }
+        _ => GeometryError::NoConvergence {
+            what,
+            iterations,
+            gradient: slope.norm(),
+            loss: loss(noisy, point),
+            w: start.as_slice().to_vec(),
+        },
     }
 }
 

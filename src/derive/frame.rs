@@ -270,6 +270,7 @@ pub fn project<M: Model>(
         what: "the projection on the manifold",
         iterations: PROJECTION_ITERATIONS,
         gradient: remaining,
+        loss: noisy.loss(point.as_slice(), &[]),
         w: w.as_slice().to_vec(),
     })
 }

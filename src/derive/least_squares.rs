@@ -13,6 +13,7 @@ use nalgebra::{DMatrix, DVector};
 use super::{Covariance, Masks, Regularizer};
 use crate::models::{Injection, LeastSquares, Model};
 use crate::noise::{NoisyLoss, Socket, Source};
+use crate::random::Batch;
 use crate::scalar::{Dual64, Scalar};
 
 /// J of a sum of squares, with the residuals, at one point.
@@ -212,6 +213,32 @@ fn jumps<'a, M: Model>(noisy: &'a NoisyLoss<M>, w: &'a DVector<f64>) -> Jumps<'a
     }
 }
 
+/// By which factor the mean square of the residuals grows in a step of gradient descent with real minibatches near Γ.
+///
+/// r ← (I − αA D) r with A = JJᵀ/N and D = diag(1 + η_i): E r rᵀ = S becomes S − α(AS + SA) + α² A(S ∘ (11ᵀ + C))A. The
+/// factor is the largest eigenvalue of this map of symmetric matrices, by power iteration; beyond 1 paths diverge.
+pub fn minibatch_growth(jacobian: &Jacobian, batch: Batch, step_size: f64) -> f64 {
+    const STEPS: usize = 200;
+    let (n, q) = (jacobian.shape.residuals(), jacobian.shape.outputs);
+    let columns = &jacobian.transposed;
+    let a = columns.tr_mul(columns) * (step_size / jacobian.shape.samples as f64);
+    let c = batch.covariance(jacobian.shape.samples);
+    let weights = DMatrix::from_fn(n, n, |i, j| 1.0 + c[(i / q, j / q)]);
+    let mut s = &a * &a;
+    let mut growth = 0.0;
+    for _ in 0..STEPS {
+        let norm = s.norm();
+        if norm == 0.0 {
+            return 0.0;
+        }
+        s /= norm;
+        let mixed = &a * &s;
+        s = &s - &mixed - mixed.transpose() + &a * s.component_mul(&weights) * &a;
+        growth = s.norm();
+    }
+    growth
+}
+
 /// ∇Reg at w ∈ Γ but for parts normal to Γ, in units of σ². Real minibatches leave it as it is: L̂ is linear in the weights.
 pub(super) fn regularizer_gradient<M: Model>(
     noisy: &NoisyLoss<M>,
@@ -354,5 +381,43 @@ pub(super) fn covariance<M: Model>(
         residual: Some(k),
         columns,
         isotropic,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Sampling;
+
+    /// Two orthogonal residuals of |∇r|² = 2: the one that is chosen shrinks by 1 − 2α, so E r² by ½ + ½(1 − 2α)².
+    #[test]
+    fn the_growth_with_batches_of_one_is_the_mean_over_the_choice() {
+        let root = 2f64.sqrt();
+        let jacobian = Jacobian {
+            shape: LeastSquares {
+                samples: 2,
+                outputs: 1,
+            },
+            transposed: DMatrix::from_row_slice(3, 2, &[root, 0.0, 0.0, root, 0.0, 0.0]),
+            residuals: DVector::zeros(2),
+        };
+        for (size, sampling) in [
+            (1, Sampling::WithoutReplacement),
+            (1, Sampling::WithReplacement),
+        ] {
+            let batch = Batch { size, sampling };
+            for alpha in [0.3, 0.9, 1.2] {
+                let expected = 0.5 + 0.5 * (1.0f64 - 2.0 * alpha).powi(2);
+                let found = minibatch_growth(&jacobian, batch, alpha);
+                assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+            }
+        }
+        // The full batch is stable up to α·λ_max = 2.
+        let batch = Batch {
+            size: 2,
+            sampling: Sampling::WithoutReplacement,
+        };
+        assert!(minibatch_growth(&jacobian, batch, 1.9) < 1.0);
+        assert!(minibatch_growth(&jacobian, batch, 2.1) > 1.0);
     }
 }

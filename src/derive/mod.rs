@@ -20,7 +20,7 @@ pub use drift::{
 };
 pub use flow_map::{descent_limit, flow_map};
 pub use frame::{Frame, RowSpace, project, rank_on_manifold};
-pub use least_squares::Jacobian;
+pub use least_squares::{Jacobian, minibatch_growth};
 pub use noise_order::{NoiseOrder, noise_order};
 pub use regime::{
     PointEvidence, REGIME_TOLERANCE, Regime, RegimeEvidence, evidence_at, regime_near,
@@ -54,7 +54,7 @@ pub enum GeometryError {
     },
     /// An iteration did not converge.
     #[error(
-        "{what} did not converge in {iterations} iterations from w = {} (remaining gradient {gradient:.1e}); start closer to the manifold",
+        "{what} did not converge in {iterations} iterations from w = {}: it got to L = {loss:.3e} with a gradient of {gradient:.1e}; start closer to the manifold",
         short(w)
     )]
     NoConvergence {
@@ -64,6 +64,8 @@ pub enum GeometryError {
         iterations: usize,
         /// |∇L| at the end.
         gradient: f64,
+        /// L at the end.
+        loss: f64,
         /// Where it began.
         w: Vec<f64>,
     },

@@ -191,6 +191,11 @@ pub trait Model: Send + Sync {
         (vec![None; self.dimension()], 1)
     }
 
+    /// Whether L has two derivatives everywhere.
+    fn is_smooth(&self) -> bool {
+        true
+    }
+
     /// The loss on samples that were held out, if there are any.
     fn test_loss(&self, _w: &[f64]) -> Option<f64> {
         None
@@ -268,6 +273,10 @@ macro_rules! any_model {
 
             fn scaled_units(&self) -> (Vec<Option<usize>>, usize) {
                 match self { $(Self::$kind(model) => model.scaled_units()),+ }
+            }
+
+            fn is_smooth(&self) -> bool {
+                match self { $(Self::$kind(model) => model.is_smooth()),+ }
             }
 
             fn test_loss(&self, w: &[f64]) -> Option<f64> {

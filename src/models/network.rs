@@ -34,6 +34,11 @@ pub trait Network: Clone + Send + Sync + PartialEq + std::fmt::Debug {
     /// as a factor (1 + η_u)^{1/L} on these parameters, so that ∂f/∂η_u = (1/L) Σᵢ wᵢ ∂f/∂wᵢ over them.
     fn scaled_units(&self) -> (Vec<Option<usize>>, usize);
 
+    /// Whether f has two derivatives in w everywhere.
+    fn is_smooth(&self) -> bool {
+        true
+    }
+
     /// How many numbers a pass keeps in `scratch`.
     fn scratch(&self) -> usize;
 

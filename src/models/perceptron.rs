@@ -218,6 +218,10 @@ impl Network for Perceptron {
             .collect()
     }
 
+    fn is_smooth(&self) -> bool {
+        self.activation.is_smooth()
+    }
+
     #[inline(always)]
     fn units(&self) -> usize {
         self.hidden().iter().sum()

@@ -228,6 +228,10 @@ impl<F: Network> Model for Regression<F> {
         self.network.scaled_units()
     }
 
+    fn is_smooth(&self) -> bool {
+        self.network.is_smooth()
+    }
+
     fn test_loss(&self, w: &[f64]) -> Option<f64> {
         (self.data.test.count > 0).then(|| self.mean_square(w, &self.data.test))
     }

@@ -39,7 +39,12 @@ pub fn meanings(study: &Study, prediction: &Prediction) -> Vec<String> {
         } else {
             ""
         };
-        format!("{}{batched}: {words}", name(source))
+        let scaled = if source.batch.is_none() && source.scale != 1.0 {
+            format!(", times scale² = {}", source.scale.powi(2))
+        } else {
+            String::new()
+        };
+        format!("{}{batched}: {words}{scaled}", name(source))
     };
     noisy.sources().iter().map(line).collect()
 }
@@ -83,10 +88,10 @@ fn meaning(
     if let Some(multiple) = of_trace(noisy, w, frame, &drift)
         && let Some(words) = trace_in_words(noisy, source, multiple)
     {
-        let value = multiple * frame.eigenvalues.sum();
+        let value = multiple / source.scale.powi(2) * frame.eigenvalues.sum();
         return Ok(format!("flow of −{words} = −{value:.6} here; {brownian}"));
     }
-    let value = regularizer_value(noisy, w, masks);
+    let value = regularizer_value(noisy, w, masks) / source.scale.powi(2);
     Ok(match found.regime {
         Regime::NonDegenerate => {
             format!(
@@ -96,12 +101,12 @@ fn meaning(
         }
         _ if source.mechanism == Mechanism::Sgld => format!(
             "drift −¼∇ log det H over the nonzero eigenvalues, of size {:.4} here; {brownian}",
-            drift.norm()
+            drift.norm() / source.scale.powi(2)
         ),
         _ => format!(
             "Reg = {} is constant on Γ; a drift ½∂²Φ[Σ] of size {:.4} remains; {brownian}",
             reg_in_words(source),
-            drift.norm()
+            drift.norm() / source.scale.powi(2)
         ),
     })
 }

@@ -7,13 +7,13 @@ pub use meaning::meanings;
 use nalgebra::{DMatrix, DVector};
 
 use crate::derive::{
-    Frame, GeometryError, NoiseOrder, Regime, RegimeEvidence, descent_limit, flow_map, noise_order,
-    rank_on_manifold, regime_near, regularizer_value,
+    Frame, GeometryError, NoiseOrder, Regime, RegimeEvidence, descent_limit, flow_map,
+    minibatch_growth, noise_order, rank_on_manifold, regime_near, regularizer_value,
 };
 use crate::limit::{Coefficients, LimitProcess};
-use crate::models::AnyModel;
+use crate::models::{AnyModel, Model};
 use crate::noise::Source;
-use crate::random::Law;
+use crate::random::{Law, Sampling};
 use crate::scenario::{Clock, IntegratorKind, Level, LevelClock, ScenarioError, Study};
 
 /// The prediction for one rung.
@@ -122,6 +122,7 @@ pub fn predict(study: &Study) -> Result<Prediction, ScenarioError> {
     let blame = |key: &'static str| {
         move |error: GeometryError| study.source.error(key, error.to_string(), "")
     };
+    masks_fit_in_memory(study)?;
     let noisy = &study.noisy;
     let start = DVector::from_column_slice(&study.start);
     let landing = flow_map(noisy, &start).map_err(blame("model.start"))?;
@@ -164,6 +165,8 @@ pub fn predict(study: &Study) -> Result<Prediction, ScenarioError> {
     let process = prediction.process(study);
     prediction.coefficients = process.coefficients(&prediction.landing, &prediction.frame, 0.0);
     minibatches_are_derived(study, &prediction)?;
+    minibatches_are_stable(study, &prediction)?;
+    correction_is_derived(study, &prediction)?;
     integrator_fits(study, &prediction)?;
     for level in &study.levels {
         let predicted = predict_level(study, &prediction, level, &start)?;
@@ -236,12 +239,79 @@ fn minibatches_are_derived(study: &Study, prediction: &Prediction) -> Result<(),
     Ok(())
 }
 
+/// The correction for finite step sizes holds for small independent noise of the residuals or of the gradient in a
+/// degenerate limit, and for a non-degenerate one without a Brownian part; masks that jump have no such correction.
+fn correction_is_derived(study: &Study, prediction: &Prediction) -> Result<(), ScenarioError> {
+    if !study.spec.limit.corrected {
+        return Ok(());
+    }
+    let fail = |message| {
+        let help = "remove limit.corrected";
+        Err(study.source.error("limit.corrected", message, help))
+    };
+    let masks = |source: &Source| source.law == Law::Bernoulli && study.faults.masks.are_exact();
+    if study.noisy.sources().iter().any(masks) {
+        return fail("the corrected limit is not derived for Bernoulli masks, which jump");
+    }
+    let found = prediction.evidence;
+    if prediction.regime() == Regime::NonDegenerate && found.largest.brownian > found.tolerance {
+        return fail(
+            "the corrected limit is not derived for a non-degenerate noise with a part along Γ: at finite step size it has a Brownian part of size √α",
+        );
+    }
+    Ok(())
+}
+
+/// With real minibatches the mean square of the fluctuations must not grow, which asks for more than α·λ_max < 2.
+fn minibatches_are_stable(study: &Study, prediction: &Prediction) -> Result<(), ScenarioError> {
+    let (Some(batch), Some(rows)) = (study.noisy.batch(), &prediction.frame.rows) else {
+        return Ok(());
+    };
+    // In epochs the steps are not independent, and the growth is another one.
+    if batch.sampling == Sampling::Epochs {
+        return Ok(());
+    }
+    for level in &study.levels {
+        let growth = minibatch_growth(&rows.jacobian, batch, level.step_size);
+        if growth > 1.0 {
+            let message = format!(
+                "step size {} is unstable with batches of {}: the mean square of the residuals grows by a factor {growth:.3} a step where the start lands on Γ, although α·λ_max = {:.3} < 2",
+                level.step_size,
+                batch.size,
+                level.step_size * prediction.frame.largest_eigenvalue()
+            );
+            let help = "take smaller step sizes or larger batches";
+            return Err(study.source.error("ladder.step_sizes", message, help));
+        }
+    }
+    Ok(())
+}
+
+/// One column of length m is kept for each mask that jumps.
+const MOST_MASK_VALUES: usize = 200_000_000;
+
+fn masks_fit_in_memory(study: &Study) -> Result<(), ScenarioError> {
+    let m = study.noisy.dimension();
+    for (i, (source, part)) in study.noisy.parts().enumerate() {
+        let masks = source.law == Law::Bernoulli && study.faults.masks.are_exact();
+        if masks && part.len().saturating_mul(m) > MOST_MASK_VALUES {
+            let message = format!(
+                "{} Bernoulli masks on {m} parameters would keep {:.1e} numbers",
+                part.len(),
+                part.len() as f64 * m as f64
+            );
+            let help = "take a smaller network or law = \"gaussian\"";
+            let key = format!("noise.{i}.law");
+            return Err(study.source.error(&key, message, help));
+        }
+    }
+    Ok(())
+}
+
 /// What a reader should know before trusting the comparison, in words; empty for most studies.
 pub fn warnings(study: &Study, prediction: &Prediction) -> Vec<String> {
     let mut warnings = Vec::new();
-    if let AnyModel::Perceptron(model) = study.noisy.model()
-        && !model.network().activation().is_smooth()
-    {
+    if !study.noisy.model().is_smooth() {
         warnings.push(
             "with ReLU the manifold Γ is only piecewise smooth: the theory holds on each piece, and says nothing of paths that cross a kink".into(),
         );

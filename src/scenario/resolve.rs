@@ -213,7 +213,11 @@ impl Resolver<'_> {
 
     fn observables(&self, model: &AnyModel) -> Result<Vec<(String, Observable)>> {
         let names = Observable::names(model);
-        let known: Vec<_> = names.iter().map(String::as_str).collect();
+        let mut known: Vec<_> = names.iter().map(String::as_str).collect();
+        // Nobody reads hundreds of parameters' names.
+        if known.len() > 40 {
+            known.drain(2..model.dimension() - 1);
+        }
         if self.spec.observables.is_empty() {
             let help = format!("name at least one of: {}", known.join(", "));
             return self.fail("observables", "there are no observables", help);

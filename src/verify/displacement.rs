@@ -49,6 +49,11 @@ impl Displacement {
         largest_square: f64,
     ) -> Self {
         let scale = largest_square.sqrt();
+        let rounding = (1e-7 * start.abs()).max(1e-12);
+        if scale > 1e3 * rounding {
+            return Self { scale, moves: true };
+        }
+        // Costly in many dimensions, and needed only where next to nothing moves.
         let landing = &prediction.landing;
         let slope = slope(study, prediction.rank, landing, observable);
         let along = prediction.frame.tangent_part(&slope);
@@ -59,7 +64,7 @@ impl Displacement {
         } else {
             along.norm() * landing.norm()
         };
-        if scale > (1e-7 * if_moved.max(start.abs())).max(1e-12) {
+        if scale > rounding.max(1e-7 * if_moved) {
             return Self { scale, moves: true };
         }
         Self {

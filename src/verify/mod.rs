@@ -23,6 +23,7 @@ pub use displacement::Displacement;
 pub(crate) use displacement::slope;
 pub(crate) use extrapolation::regressor_exponents;
 pub(crate) use mean::ROUNDING;
+use separation::Separation;
 pub(crate) use spread::Rate;
 
 /// Signals below this many standard errors are noise: such a rung does not drive a slope.
@@ -293,21 +294,11 @@ pub fn verify(
         checks.extend(time_scale::checks(&evidence));
         checks.extend(freezing::checks(&evidence));
     }
-    // A ladder that does not approach the limit, or too far off to tell where it leads, can't speak against it.
-    let separation = [
-        separation::fast_phase(&evidence),
-        separation::lag(&evidence),
-    ];
-    let separation: Vec<Check> = separation.into_iter().flatten().collect();
-    let separate = separation
-        .iter()
-        .all(|check| check.verdict == Outcome::Pass);
-    checks.extend(separation);
+    // Neither a ladder that does not approach the limit nor one on which the time scales mix can speak against it, but for
+    // differences beyond what that explains.
+    let separation = Separation::of(&evidence);
     let stuck = !extrapolation::stuck_terms(&evidence).is_empty();
-    for check in checks
-        .iter_mut()
-        .filter(|check| check.verdict == Outcome::Rejected)
-    {
+    for check in &mut checks {
         let conduct = ["regime", "stability", "divergence"].contains(&check.name.as_str());
         let compares = [
             "mean",
@@ -318,10 +309,16 @@ pub fn verify(
             "freezing",
         ]
         .contains(&check.name.as_str());
-        if (!separate && !conduct) || (stuck && compares) {
+        let of = check.observable.as_deref();
+        let observable = evidence.observables().find(|(_, name)| Some(*name) == of);
+        let stands = conduct
+            || separation.explained.is_none()
+            || observable.is_some_and(|(o, _)| separation.lets_stand(check, o));
+        if check.verdict == Outcome::Rejected && (!stands || (stuck && compares)) {
             check.verdict = Outcome::Inconclusive;
         }
     }
+    checks.extend(separation.checks);
     let verdict = Outcome::worst(checks.iter().map(|check| check.verdict));
     Verdict {
         verdict,
