@@ -280,7 +280,7 @@ mod files {
         for (file, header) in [
             (
                 "summary.csv",
-                "process,level,step_size,sigma,iteration,slow_time,observable,paths,mean,std_error,variance,q05,q50,q95",
+                "process,level,step_size,sigma,iteration,slow_time,alpha_sigma2,alpha2_sigma2,observable,paths,mean,std_error,variance,q05,q50,q95",
             ),
             (
                 "samples.csv.gz",

@@ -333,8 +333,8 @@ fn summary(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
             LevelClock::new(schedule, clock, run.level.step_size, run.level.sigma)
                 .slow_times(&run.iterations)
         };
-        let clocks = [times(Clock::Fast), times(Clock::Slow)];
-        for at in 0..run.iterations.len() {
+        let clocks = times(Clock::Fast).into_iter().zip(times(Clock::Slow));
+        for (at, (fast, slow)) in clocks.enumerate() {
             for (i, (name, _)) in record.study.observables.iter().enumerate() {
                 let head = [
                     "descent".to_owned(),
@@ -343,8 +343,8 @@ fn summary(out: &mut impl Write, record: &RunRecord) -> io::Result<()> {
                     number(run.level.sigma),
                     run.iterations[at].to_string(),
                     number(run.slow_times[at]),
-                    number(clocks[0][at]),
-                    number(clocks[1][at]),
+                    number(fast),
+                    number(slow),
                 ];
                 if run.is_taken(at, i) {
                     row(head, name, &run.samples.column(at, i))?;
