@@ -174,6 +174,8 @@ struct Approach {
     rank: Option<usize>,
     /// How far Γ was when it was last looked for in vain.
     tried: Option<f64>,
+    /// How far Γ was when a jump on it was last found too long.
+    jumped: Option<f64>,
 }
 
 impl Approach {
@@ -197,8 +199,13 @@ impl Approach {
         let Some(rank) = self.rank else {
             return Ok(None);
         };
-        // Where H has not yet the rank it has on Γ, it is too early.
-        let Ok(here) = Frame::at(noisy, point, rank) else {
+        // An error of second order falls to a quarter over half the distance: sooner, another look is not worth its cost.
+        // And where H has not yet the rank it has on Γ, it is too early.
+        if self.jumped.is_some_and(|jumped| distance > 0.5 * jumped) {
+            return Ok(None);
+        }
+        self.jumped = Some(distance);
+        let Some(here) = frame.of_rank(rank) else {
             return Ok(None);
         };
         let jump = here.pseudo_inverse(slope);

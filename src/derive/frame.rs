@@ -120,6 +120,13 @@ impl Frame {
         values.iter().filter(stands_out).count()
     }
 
+    /// The part of the `rank` largest eigenvalues, if there are as many.
+    pub(super) fn of_rank(&self, rank: usize) -> Option<Self> {
+        let mut frame = (self.eigenvalues.len() >= rank).then(|| self.clone())?;
+        frame.truncate(rank);
+        Some(frame)
+    }
+
     fn truncate(&mut self, rank: usize) {
         if self.eigenvalues.len() == rank {
             return;
