@@ -8,7 +8,7 @@ use singlim::derive::{
     Covariance, Frame, GeometryError, Jacobian, Masks, Regime, flow_map, noise_order, project,
     rank_on_manifold, regime_near, regularizer_gradient, regularizer_value,
 };
-use singlim::limit::{Faults, LimitProcess};
+use singlim::limit::{Faults, LimitProcess, run_flow};
 use singlim::models::{
     Activation, Data, DeepLinear, DiagonalNetwork, Injection, MatrixSensing, Model, ModelCard,
     Network, Perceptron, Product, Regression, Samples, SocketSizes,
@@ -470,4 +470,38 @@ fn labels_that_the_network_can_not_fit_are_refused_with_the_smallest_loss() {
     };
     assert!((loss - 0.125).abs() < 1e-6, "{error}");
     assert!(error.to_string().contains("1.25"), "{error}");
+}
+
+/// y₂ = 0 makes anti-PGD shrink u₂ = v₂ = ½e^{−2t}, and with them the second singular value of J, to a share of 10⁻⁶ of the
+/// first, 2, at t = ½ ln(10⁶/√2).
+#[test]
+fn a_rank_that_is_lost_on_the_way_is_reported_with_its_slow_time() {
+    let data = Data {
+        features: 2,
+        targets: 1,
+        train: Samples {
+            count: 2,
+            inputs: vec![1.0, 0.0, 0.0, 1.0],
+            targets: vec![1.0, 0.0],
+        },
+        ..Data::default()
+    };
+    let model = Regression::new(DiagonalNetwork::new(2, 2), Arc::new(data));
+    let source = Source::new(Mechanism::AntiPgd, Law::Gaussian);
+    let noisy = NoisyLoss::new(model, vec![source]).unwrap();
+    let start = DVector::from_vec(vec![1.09f64.sqrt(), 0.5, 0.3, 0.5]);
+    let process = LimitProcess {
+        noisy: &noisy,
+        regime: Regime::NonDegenerate,
+        rank: 2,
+        faults: Faults::default(),
+    };
+    assert!(run_flow(&process, &start, &[6.5], 1e-9, |_| 0.0).is_ok());
+    let error = run_flow(&process, &start, &[20.0], 1e-9, |_| 0.0).unwrap_err();
+    let GeometryError::OnTheWay { time, error } = error else {
+        panic!("{error}");
+    };
+    assert!(matches!(*error, GeometryError::RankChange { rank: 2, .. }));
+    let expected = 0.5 * (1e6 / 2f64.sqrt()).ln();
+    assert!((time - expected).abs() < 0.3, "{time} against {expected}");
 }
