@@ -8,7 +8,7 @@
 //!
 //! Nothing here is of size m×m but what Bernoulli DropConnect needs: one column for each mask.
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
 use super::{Covariance, Masks, Regularizer};
 use crate::models::{Injection, LeastSquares, Model};
@@ -216,7 +216,7 @@ fn jumps<'a, M: Model>(noisy: &'a NoisyLoss<M>, w: &'a DVector<f64>) -> Jumps<'a
 /// By which factor the mean square of the residuals grows in a step of gradient descent with real minibatches near Γ.
 ///
 /// r ← (I − αA D) r with A = JJᵀ/N and D = diag(1 + η_i): E r rᵀ = S becomes S − α(AS + SA) + α² A(S ∘ (11ᵀ + C))A. The
-/// factor is the largest eigenvalue of this map of symmetric matrices, by power iteration; beyond 1 paths diverge.
+/// factor is the largest eigenvalue of this map of symmetric matrices, by power iteration (from below); beyond 1 paths diverge.
 pub fn minibatch_growth(jacobian: &Jacobian, batch: Batch, step_size: f64) -> f64 {
     const STEPS: usize = 200;
     let (n, q) = (jacobian.shape.residuals(), jacobian.shape.outputs);
@@ -224,17 +224,25 @@ pub fn minibatch_growth(jacobian: &Jacobian, batch: Batch, step_size: f64) -> f6
     let a = columns.tr_mul(columns) * (step_size / jacobian.shape.samples as f64);
     let c = batch.covariance(jacobian.shape.samples);
     let weights = DMatrix::from_fn(n, n, |i, j| 1.0 + c[(i / q, j / q)]);
-    let mut s = &a * &a;
+    // In Z = A^{−½} S A^{−½} the map is self-adjoint: ‖Z'‖/‖Z‖ increases to the growth and never exceeds it.
+    let eigen = SymmetricEigen::new(a.clone());
+    let roots = eigen.eigenvalues.map(|value| value.max(0.0).sqrt());
+    let root =
+        &eigen.eigenvectors * DMatrix::from_diagonal(&roots) * eigen.eigenvectors.transpose();
+    let mut z = a.clone();
     let mut growth = 0.0;
     for _ in 0..STEPS {
-        let norm = s.norm();
+        let norm = z.norm();
         if norm == 0.0 {
             return 0.0;
         }
-        s /= norm;
-        let mixed = &a * &s;
-        s = &s - &mixed - mixed.transpose() + &a * s.component_mul(&weights) * &a;
-        growth = s.norm();
+        z /= norm;
+        let mixed = &a * &z;
+        let noisy = (&root * &z * &root).component_mul(&weights);
+        z = &z - &mixed - mixed.transpose() + &root * noisy * &root;
+        // What is not symmetric is rounding, and this map would make it grow.
+        z = (&z + z.transpose()) * 0.5;
+        growth = z.norm();
     }
     growth
 }
@@ -419,5 +427,73 @@ mod tests {
         };
         assert!(minibatch_growth(&jacobian, batch, 1.9) < 1.0);
         assert!(minibatch_growth(&jacobian, batch, 2.1) > 1.0);
+    }
+
+    /// Residuals that share directions: the mean over all batches of (I − αAD) ⊗ (I − αAD), by its own power iteration.
+    #[test]
+    fn the_growth_is_the_mean_over_all_batches_for_coupled_residuals() {
+        let n = 6;
+        let transposed = DMatrix::from_fn(9, n, |i, j| {
+            ((3 * i + 5 * j) as f64).sin() + if i == j { 1.0 } else { 0.0 }
+        });
+        let gram = transposed.tr_mul(&transposed) / n as f64;
+        let largest = gram.symmetric_eigenvalues().max();
+        let jacobian = Jacobian {
+            shape: LeastSquares {
+                samples: n,
+                outputs: 1,
+            },
+            transposed,
+            residuals: DVector::zeros(n),
+        };
+        let mut beyond = 0;
+        for size in [1, 2, n] {
+            let batch = Batch {
+                size,
+                sampling: Sampling::WithoutReplacement,
+            };
+            let subsets: Vec<u32> = (0..1u32 << n)
+                .filter(|subset| subset.count_ones() as usize == size)
+                .collect();
+            for reach in [0.1, 0.5, 1.7] {
+                let alpha = reach / largest;
+                let mut mean = DMatrix::zeros(n * n, n * n);
+                for subset in &subsets {
+                    let weights = DVector::from_fn(n, |i, _| {
+                        f64::from(subset >> i & 1) * n as f64 / size as f64
+                    });
+                    let step =
+                        DMatrix::identity(n, n) - alpha * &gram * DMatrix::from_diagonal(&weights);
+                    mean += step.kronecker(&step) / subsets.len() as f64;
+                }
+                // Started from the identity, all that is reached is symmetric and positive.
+                let mut vector =
+                    DVector::from_column_slice(DMatrix::<f64>::identity(n, n).as_slice());
+                let mut expected = 0.0;
+                for _ in 0..2000 {
+                    let matrix = DMatrix::from_column_slice(n, n, vector.as_slice());
+                    let symmetric = (&matrix + matrix.transpose()) * 0.5;
+                    let scale = symmetric.norm();
+                    vector = &mean * DVector::from_column_slice((symmetric / scale).as_slice());
+                    expected = vector.norm();
+                }
+                let found = minibatch_growth(&jacobian, batch, alpha);
+                // From below; close where the slowest direction does not matter, that is, beyond the edge.
+                assert!(found < expected * (1.0 + 1e-9), "{found} {expected}");
+                assert_eq!(
+                    found > 1.0,
+                    expected > 1.0,
+                    "B = {size}, α·λ_max = {reach}: {found} {expected}"
+                );
+                if found > 1.0 {
+                    assert!((found / expected - 1.0).abs() < 1e-6, "{found} {expected}");
+                    beyond += 1;
+                }
+                if size == n {
+                    assert!(found < 1.0, "{found}");
+                }
+            }
+        }
+        assert!(beyond > 0);
     }
 }
