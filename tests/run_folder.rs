@@ -288,7 +288,7 @@ mod files {
             ),
             (
                 "checks.csv",
-                "name,observable,verdict,estimate,lower,upper,null,margin,p_value,detail",
+                "name,observable,verdict,estimate,lower,upper,null,margin,p_value,p_difference,detail",
             ),
             ("diverged.csv", "level,step_size,sigma,path,iteration"),
             (

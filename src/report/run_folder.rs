@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use crate::scenario::{Clock, LevelClock, ScenarioSpec, Study};
 use crate::simulate::{LevelRun, LimitRun};
 use crate::statistics::summarize;
-use crate::verify::{Check, RungError, Verdict};
+use crate::verify::{Check, RungError, TABLES, Verdict};
 
 /// Why a run can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -181,6 +181,9 @@ impl RunFolder {
                 self.remove(name)?;
             }
         }
+        for name in TABLES {
+            self.remove(&format!("{name}.csv"))?;
+        }
         self.file("scenario.toml", |out| {
             out.write_all(record.scenario_text.as_bytes())
         })?;
@@ -194,6 +197,16 @@ impl RunFolder {
         if let Some(verdict) = record.verdict {
             self.file("checks.csv", |out| checks(out, verdict))?;
             self.file("errors.csv", |out| errors(out, verdict))?;
+            for evidence in &verdict.tables {
+                self.file(&format!("{}.csv", evidence.name), |out| {
+                    let mut csv = csv::Writer::from_writer(out);
+                    csv.write_record(&evidence.header)?;
+                    for row in &evidence.rows {
+                        csv.write_record(row)?;
+                    }
+                    csv.flush()
+                })?;
+            }
             self.file("verdict.json", |out| json(out, verdict))?;
         }
         self.file("manifest.json", |out| json(out, manifest))
@@ -514,6 +527,7 @@ fn checks(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
         "null",
         "margin",
         "p_value",
+        "p_difference",
         "detail",
     ];
     let row = |check: &Check| {
@@ -527,6 +541,7 @@ fn checks(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
             maybe(check.null),
             maybe(check.margin),
             maybe(check.p_value),
+            maybe(check.p_difference),
             check.detail.clone(),
         ]
     };

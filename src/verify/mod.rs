@@ -52,6 +52,9 @@ pub struct Check {
     pub margin: Option<f64>,
     /// p-value of "further away than the margin"; small values speak for the theory.
     pub p_value: Option<f64>,
+    /// p-value of "no further away than the margin"; small values speak against the theory. Holm's procedure over all checks
+    /// decides on rejections.
+    pub p_difference: Option<f64>,
     /// Everything else, in words.
     pub detail: String,
 }
@@ -77,6 +80,7 @@ impl Check {
             null: None,
             margin: None,
             p_value: None,
+            p_difference: None,
             detail,
         }
     }
@@ -118,7 +122,24 @@ pub struct Verdict {
     /// The signed errors of the means that the checks rest on; in `errors.csv` rather than `verdict.json`.
     #[serde(skip)]
     pub errors: Vec<RungError>,
+    /// Further evidence, each table a CSV file of its own beside `verdict.json`.
+    #[serde(skip)]
+    pub tables: Vec<Table>,
 }
+
+/// A table of evidence. Numbers are written in full; what is missing is an empty field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// File name without its ending: one of [`TABLES`].
+    pub name: &'static str,
+    /// Names of the columns.
+    pub header: Vec<&'static str>,
+    /// The rows.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// The names of all tables that a verdict may come with; a run removes those that an earlier one left.
+pub const TABLES: &[&str] = &[];
 
 /// The signed error of a moment of one observable at one record time on one rung of the ladder.
 #[derive(Clone, Debug, PartialEq)]
@@ -281,6 +302,7 @@ pub fn verify(
     };
     let mut checks = conduct::checks(&evidence);
     let mut errors = Vec::new();
+    let tables = Vec::new();
     if prediction.regime() == Regime::Trivial {
         checks.extend(standstill::checks(&evidence));
         checks.extend(standstill::expectations(&evidence));
@@ -328,6 +350,7 @@ pub fn verify(
         planted_faults: planted_faults(study, prediction),
         checks,
         errors,
+        tables,
     }
 }
 
