@@ -14,6 +14,9 @@ pub struct Equivalence {
     pub interval: Interval,
     /// The larger of the two one-sided p-values; small speaks for equivalence.
     pub p_value: f64,
+    /// p-value of |θ − `target`| ≤ `margin`: P(|T + margin/se| ≥ |θ̂ − target|/se), exact at the margin; small speaks for a
+    /// difference.
+    pub p_difference: f64,
     /// The verdict of [`classify`] on the interval.
     pub outcome: Outcome,
 }
@@ -90,6 +93,15 @@ pub fn equivalence(
     } else {
         1.0
     };
+    let p_difference = if std_error > 0.0 {
+        let away = difference.abs();
+        let beyond = |gap: f64| tails::upper_tail(gap / std_error, degrees_of_freedom);
+        (beyond(away - margin) + beyond(away + margin)).min(1.0)
+    } else if difference.abs() < margin {
+        1.0
+    } else {
+        0.0
+    };
     let half_width = match std_error {
         0.0 => 0.0,
         _ => tails::upper_quantile(level, degrees_of_freedom) * std_error,
@@ -99,6 +111,7 @@ pub fn equivalence(
         estimate,
         interval,
         p_value,
+        p_difference,
         outcome: classify(interval, target, margin),
     })
 }
@@ -294,6 +307,10 @@ mod tests {
             let result = equivalence(estimate, std_error, degrees, 0.1, margin, level).unwrap();
             prop_assume!((result.p_value - level).abs() > 1e-6);
             prop_assert_eq!(result.outcome == Outcome::Pass, result.p_value < level);
+            // A rejection is the one-sided half of the p-value of a difference.
+            let rejected = result.outcome == Outcome::Rejected;
+            prop_assert!(!rejected || result.p_difference <= 2.0 * level + 1e-6);
+            prop_assert!(rejected || result.p_difference >= level - 1e-6);
         }
 
         #[test]
@@ -314,6 +331,7 @@ mod tests {
                 power(log_level),
             ).unwrap();
             prop_assert!((0.0..=1.0).contains(&result.p_value), "{result:?}");
+            prop_assert!((0.0..=1.0).contains(&result.p_difference), "{result:?}");
             prop_assert!(result.interval.lower <= result.interval.upper, "{result:?}");
         }
     }

@@ -8,6 +8,7 @@
 //! | how small must a standard error be to show equality? | [`margin_in_standard_errors`] |
 //! | how far apart are two laws? | [`wasserstein_1`], [`kolmogorov_smirnov`], [`distance_to_reference`] |
 //! | when does a curve first reach a level? | [`first_crossing`] |
+//! | which of many differences are real? | [`holm`] |
 //! | how does a time scale depend on step size and noise? | [`time_scale_exponents`] |
 //!
 //! `level` is a one-sided error rate throughout, strictly between 0 and ½: an interval "at `level`"
@@ -34,6 +35,7 @@ mod equivalence;
 mod error;
 mod exponents;
 mod fit;
+mod holm;
 mod outcome;
 mod power;
 mod power_law;
@@ -50,6 +52,7 @@ pub use equivalence::{Equivalence, classify, equivalence, welch};
 pub use error::StatisticsError;
 pub use exponents::{Exponents, time_scale_exponents};
 pub use fit::{LinearFit, weighted_least_squares};
+pub use holm::holm;
 pub use outcome::{Interval, Outcome};
 pub use power::margin_in_standard_errors;
 pub use power_law::{PowerLaw, power_law};

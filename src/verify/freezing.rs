@@ -46,7 +46,7 @@ fn check(evidence: &Evidence, observable: usize, freezing_time: f64) -> Option<C
     let margin = evidence.margins().freezing * (frozen.mean - start).abs();
     let std_error = here.std_error().hypot(frozen.std_error());
     let dof = here.count.saturating_sub(1).max(1) as f64;
-    let test = match evidence.equivalent(here.mean, std_error, Some(dof), frozen.mean, margin) {
+    let test = match evidence.test(here.mean, std_error, Some(dof), frozen.mean, margin) {
         Ok(test) => test,
         Err(error) => return Some(Check::impossible("freezing", &error)),
     };
@@ -57,9 +57,11 @@ fn check(evidence: &Evidence, observable: usize, freezing_time: f64) -> Option<C
     } else {
         Outcome::Inconclusive
     };
-    let mut check = Check::of(
+    let mut check = Check::tested(
         "freezing",
-        outcome,
+        &test,
+        frozen.mean,
+        margin,
         format!(
             "after {} iterations (slow time {:.4}, which never exceeds {freezing_time:.4}) against the limit at the freezing time; a constant step size would be at slow time {:.4} with {:.4}",
             run.iterations[last],
@@ -67,8 +69,7 @@ fn check(evidence: &Evidence, observable: usize, freezing_time: f64) -> Option<C
             evidence.study.horizon(),
             unfrozen.mean
         ),
-    )
-    .with(test.estimate, test.interval, frozen.mean, margin);
-    check.p_value = Some(test.p_value);
+    );
+    check.verdict = outcome;
     Some(check)
 }

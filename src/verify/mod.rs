@@ -17,7 +17,7 @@ use crate::derive::Regime;
 use crate::predict::Prediction;
 use crate::scenario::{Arm, MarginsSpec, Study};
 use crate::simulate::{LevelRun, LimitRun};
-use crate::statistics::{Equivalence, Interval, Outcome, StatisticsError, equivalence};
+use crate::statistics::{Equivalence, Interval, Outcome, StatisticsError, equivalence, holm};
 
 pub use displacement::Displacement;
 pub(crate) use displacement::slope;
@@ -96,6 +96,15 @@ impl Check {
         self.null = Some(null);
         self.margin = Some(margin);
         self
+    }
+
+    /// An equivalence test with a declared margin.
+    fn tested(name: &str, test: &Equivalence, null: f64, margin: f64, detail: String) -> Self {
+        let mut check =
+            Self::of(name, test.outcome, detail).with(test.estimate, test.interval, null, margin);
+        check.p_value = Some(test.p_value);
+        check.p_difference = Some(test.p_difference);
+        check
     }
 
     /// A statistic that could not be computed says nothing either way.
@@ -256,6 +265,26 @@ impl<'a> Evidence<'a> {
         Ok(test)
     }
 
+    /// [`equivalence`] at the level of one test.
+    fn test(
+        &self,
+        estimate: f64,
+        std_error: f64,
+        degrees_of_freedom: Option<f64>,
+        target: f64,
+        margin: f64,
+    ) -> Result<Equivalence, StatisticsError> {
+        let level = self.margins().level;
+        equivalence(
+            estimate,
+            std_error,
+            degrees_of_freedom,
+            target,
+            margin,
+            level,
+        )
+    }
+
     fn margins(&self) -> &'a MarginsSpec {
         &self.study.spec.margins
     }
@@ -316,6 +345,8 @@ pub fn verify(
         checks.extend(time_scale::checks(&evidence));
         checks.extend(freezing::checks(&evidence));
     }
+    let false_alarm_rate = 2.0 * study.spec.margins.level;
+    keep_significant(&mut checks, false_alarm_rate);
     // Neither a ladder that does not approach the limit nor one on which the time scales mix can speak against it, but for
     // differences beyond what that explains.
     let separation = Separation::of(&evidence);
@@ -346,11 +377,33 @@ pub fn verify(
         verdict,
         regime: prediction.regime(),
         sentence: sentence(verdict, &evidence, &checks),
-        false_alarm_rate: 2.0 * study.spec.margins.level,
+        false_alarm_rate,
         planted_faults: planted_faults(study, prediction),
         checks,
         errors,
         tables,
+    }
+}
+
+/// Of the differences that were found, only those stand that Holm's procedure over all tests keeps: then a true theory is
+/// rejected with probability at most `rate`, however many checks there are. A pass needs no such correction: all checks
+/// must pass (intersection–union).
+fn keep_significant(checks: &mut [Check], rate: f64) {
+    let p_values: Vec<f64> = checks
+        .iter()
+        .filter_map(|check| check.p_difference)
+        .collect();
+    let count = p_values.len();
+    let mut adjusted = holm(&p_values).unwrap_or(vec![1.0; count]).into_iter();
+    for check in checks.iter_mut().filter(|c| c.p_difference.is_some()) {
+        let adjusted = adjusted.next().unwrap_or(1.0);
+        if check.verdict == Outcome::Rejected && adjusted > rate {
+            check.verdict = Outcome::Inconclusive;
+            let note = format!(
+                "; a difference by itself, but not among {count} tests (Holm: p = {adjusted:.2})"
+            );
+            check.detail.push_str(&note);
+        }
     }
 }
 

@@ -124,6 +124,11 @@ fn check(evidence: &Evidence, observable: usize) -> Option<Check> {
     check.interval = Some(fit.interval);
     // A lower bound: it has no margin on the other side.
     check.null = Some(1.0 - margin);
+    check.p_difference = Some(if fit.estimate < 1.0 {
+        fit.p_difference
+    } else {
+        1.0
+    });
     Some(check)
 }
 
@@ -147,7 +152,7 @@ fn fit_rate(
         .collect();
     let regressors = [vec![1.0; rates.len()], logs, step_sizes];
     let (estimate, std_error, _) = fit_over_rungs(&regressors, &values, &errors, 1)?;
-    evidence.equivalent(estimate, std_error, None, 1.0, margin)
+    evidence.test(estimate, std_error, None, 1.0, margin)
 }
 
 /// √(ασ² ∇oᵀVXVᵀ∇o) at the end of the limit, against the spread that the finest rung shows; NaN off Γ.
