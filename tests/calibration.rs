@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 use singlim::predict::predict;
 use singlim::scenario::{Study, parse};
-use singlim::simulate::{Silent, plan_levels, run_levels, run_limits};
+use singlim::simulate::{Silent, plan_levels, refine_limits, run_levels, run_limits};
 use singlim::statistics::Outcome;
 use singlim::verify::verify;
 use statrs::distribution::{Binomial, DiscreteCDF};
@@ -26,7 +26,8 @@ fn outcomes(scenario: &str, set: &[&str], runs: u64) -> Vec<Outcome> {
             let planned = plan_levels(&study, &prediction);
             let limits = run_limits(&study, &prediction, &planned, &Silent).unwrap();
             let levels = run_levels(&study, &prediction, planned, &Silent);
-            verify(&study, &prediction, &levels, &limits).verdict
+            let refined = refine_limits(&study, &prediction, &levels, &limits, &Silent);
+            verify(&study, &prediction, &levels, &limits, &refined).verdict
         })
         .collect()
 }

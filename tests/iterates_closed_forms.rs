@@ -75,6 +75,7 @@ fn means<M: Model, const K: usize>(
 ) -> [Estimate; K] {
     let source = Source::new(mechanism, law);
     let plan = DescentPlan {
+        shared_streams: false,
         start,
         step_size_at: &|_| step_size,
         sigma,
@@ -231,6 +232,7 @@ fn row_4_minibatch_noise_on_the_product_moves_nothing_after_the_fast_phase() {
         let point = (0.1, 0.5, steps);
         let source = Source::new(mechanism, noise(mechanism).1);
         let plan = DescentPlan {
+            shared_streams: false,
             start,
             step_size_at: &|_| point.0,
             sigma: point.1,

@@ -114,6 +114,7 @@ impl<M: Model> Landed<M> {
             paths,
             times,
             time_step,
+            merged: 1,
             seed,
             level: 0,
         };

@@ -13,11 +13,13 @@ use clap::{Args, Parser, Subcommand};
 use singlim::plan::{PlanOptions, plan};
 use singlim::predict::{Prediction, predict, warnings};
 use singlim::report::{
-    Manifest, RunFolder, RunRecord, checks_table, plan_text, prediction_text, side_by_side,
-    verdict_line,
+    Manifest, RunFolder, RunRecord, budget_table, checks_table, plan_text, power_line,
+    prediction_text, side_by_side, verdict_line,
 };
 use singlim::scenario::{Study, load, template};
-use singlim::simulate::{LevelRun, Monitor, Silent, plan_levels, run_levels, run_limits};
+use singlim::simulate::{
+    LevelRun, Monitor, Silent, plan_levels, refine_limits, run_levels, run_limits,
+};
 use singlim::statistics::Outcome;
 use singlim::verify::verify;
 
@@ -329,7 +331,10 @@ fn simulate_and_write(
             levels
         }
     };
-    let verdict = (command == "verify").then(|| verify(study, prediction, &levels, &limits));
+    let verdict = (command == "verify").then(|| {
+        let refined = refine_limits(study, prediction, &levels, &limits, &*monitor);
+        verify(study, prediction, &levels, &limits, &refined)
+    });
     manifest.ended = jiff::Timestamp::now().to_string();
     manifest.wall_seconds = begin.elapsed().as_secs_f64();
     manifest.cpu_seconds = cpu_seconds();
@@ -357,8 +362,10 @@ fn simulate_and_write(
         let steps = manifest.path_steps as f64;
         let rate = manifest.path_steps_per_second.unwrap_or(0.0);
         show(&format!(
-            "{}\n\n{}\n{steps:.2e} path-steps ({rate:.1e}/s), {seconds:.1} s, run folder {place}\n",
+            "{}\n\n{}{}\n{}\n{steps:.2e} path-steps ({rate:.1e}/s), {seconds:.1} s, run folder {place}\n",
             checks_table(&verdict, width, colours),
+            budget_table(&verdict, width),
+            power_line(&verdict),
             verdict_line(&verdict),
         ))?;
     }

@@ -35,6 +35,8 @@ pub struct DescentPlan<'a> {
     pub seed: u64,
     /// See `seed`.
     pub level: u32,
+    /// A fault to be noticed: every block of eight paths is driven by the streams of the first.
+    pub shared_streams: bool,
 }
 
 /// A path that left every bounded set.
@@ -139,7 +141,12 @@ impl<M: Model, W: Wiring> Block<'_, M, W> {
         progress: &impl Fn(u64),
     ) {
         let plan = self.plan;
-        let streams = LaneStreams::new(plan.seed, u64::from(plan.level), self.first_path as u64);
+        let first = if plan.shared_streams {
+            0
+        } else {
+            self.first_path
+        };
+        let streams = LaneStreams::new(plan.seed, u64::from(plan.level), first as u64);
         let mut noise = NoiseBuffer::new(sources, sizes, plan.sigma, streams);
         let mut w = self.model.zeros::<Lanes>();
         for (lanes, &x) in w.as_mut().iter_mut().zip(plan.start) {
@@ -295,6 +302,7 @@ mod tests {
         let m = model.dimension();
         let start: Vec<_> = [2.0, 0.5, 0.3, 0.1][..m].to_vec();
         let plan = DescentPlan {
+            shared_streams: false,
             start: &start,
             step_size_at: &|_| alpha,
             sigma: 0.3,
@@ -334,6 +342,7 @@ mod tests {
         let sources = [source(Mechanism::Label, Law::Gaussian)];
         let one_level = |level| {
             let plan = DescentPlan {
+                shared_streams: false,
                 start: &[2.0, 0.5],
                 step_size_at: &|_| 0.1,
                 sigma: 0.3,

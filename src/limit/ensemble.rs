@@ -1,9 +1,9 @@
 //! A stochastic limit: an ensemble of Euler–Maruyama paths on Γ with projection, one random stream a path.
 
 use nalgebra::DVector;
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
+use rand_distr::StandardNormal;
 use rayon::prelude::*;
 
 use super::LimitProcess;
@@ -20,6 +20,8 @@ pub struct EnsemblePlan<'a> {
     pub times: &'a [f64],
     /// The largest time step Δt > 0.
     pub time_step: f64,
+    /// How many time steps are taken as one, driven by the same Brownian path: 1, or 2 to learn what Δt does.
+    pub merged: usize,
     /// Seed and level: together with the number of the path they name its stream.
     pub seed: u64,
     /// See `seed`.
@@ -64,13 +66,22 @@ fn run_path<M: Model, T>(
     for &time in plan.times {
         let steps = ((time - now) / plan.time_step).ceil() as usize;
         let dt = (time - now) / steps as f64;
-        for step in 0..steps {
-            let coefficients =
-                process.coefficients(&w, &frame, step_size_at(now + step as f64 * dt));
-            let shock = coefficients.shock(&frame, || StandardNormal.sample(&mut random));
-            let moved = euler_maruyama_step(&w, &coefficients.drift, &shock, dt);
-            (w, frame) = project(process.noisy, &moved, process.rank)
-                .map_err(|error| error.at_time(now + step as f64 * dt))?;
+        let mut step = 0;
+        while step < steps {
+            let merged = plan.merged.min(steps - step);
+            let at = now + step as f64 * dt;
+            let coefficients = process.coefficients(&w, &frame, step_size_at(at));
+            let mut normals = vec![0.0; coefficients.normals()];
+            for _ in 0..merged {
+                let draw = |sum: &mut f64| *sum += random.sample::<f64, _>(StandardNormal);
+                normals.iter_mut().for_each(draw);
+            }
+            let root = (merged as f64).sqrt();
+            let mut normals = normals.into_iter().map(|sum| sum / root);
+            let shock = coefficients.shock(&frame, || normals.next().unwrap_or_default());
+            let moved = euler_maruyama_step(&w, &coefficients.drift, &shock, dt * merged as f64);
+            (w, frame) = process.land(&moved).map_err(|error| error.at_time(at))?;
+            step += merged;
         }
         now = time;
         row.push(record(path, &w, &frame));

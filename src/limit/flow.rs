@@ -42,7 +42,7 @@ pub fn run_flow<M: Model>(
             let drift = |dt: f64, x: &DVector<f64>| process.drift(x, step_size_at(now + dt));
             let at = |error: GeometryError| error.at_time(now);
             let h = pair.step(&mut w, longest, drift).map_err(at)?;
-            (w, frame) = project(process.noisy, &w, process.rank).map_err(at)?;
+            (w, frame) = process.land(&w).map_err(at)?;
             now = if h == longest { time } else { now + h };
         }
         points.push(FlowPoint {

@@ -3,8 +3,8 @@
 use nalgebra::{DMatrix, DVector};
 
 use crate::derive::{
-    Covariance, Frame, GeometryError, Masks, Regime, normal_regularization, regularizer_gradient,
-    tangential_drift,
+    Covariance, Frame, GeometryError, Masks, Regime, normal_regularization, project,
+    regularizer_gradient, tangential_drift,
 };
 use crate::models::Model;
 use crate::noise::NoisyLoss;
@@ -18,6 +18,10 @@ pub struct Faults {
     pub diffusion_scale: f64,
     /// Leaves out `½∂²Φ[Σ]`, the Itô correction, where false.
     pub ito_correction: bool,
+    /// Leaves out `−P ∂³L[H⁺ QΣP]`, the mixed term of the Itô correction, where false.
+    pub mixed_term: bool,
+    /// Leaves the steps of the integrator where they end, off Γ, where false.
+    pub projection: bool,
     /// How masks enter; the theory is non-local.
     pub masks: Masks,
     /// Solves the Lyapunov equation where the corrected limit needs the Stein equation.
@@ -30,6 +34,8 @@ impl Default for Faults {
             drift_scale: 1.0,
             diffusion_scale: 1.0,
             ito_correction: true,
+            mixed_term: true,
+            projection: true,
             masks: Masks::NonLocal,
             lyapunov: false,
         }
@@ -51,6 +57,16 @@ pub struct Coefficients {
 }
 
 impl Coefficients {
+    /// How many normal numbers drive a step.
+    pub fn normals(&self) -> usize {
+        let isotropic = if self.isotropic == 0.0 {
+            0
+        } else {
+            self.drift.len()
+        };
+        self.diffusion.ncols() + isotropic
+    }
+
     /// B ξ for independent standard normal ξ, drawn one by one: first those of the columns.
     pub fn shock(&self, frame: &Frame, mut normal: impl FnMut() -> f64) -> DVector<f64> {
         let along = DVector::from_fn(self.diffusion.ncols(), |_, _| normal());
@@ -110,9 +126,11 @@ impl<M: Model> LimitProcess<'_, M> {
             }
             Regime::Degenerate => {
                 let noise = Covariance::at(self.noisy, w, frame, masks);
-                if self.faults.ito_correction {
-                    found.drift = tangential_drift(self.noisy, w, frame, &noise, stein);
-                }
+                found.drift = match (self.faults.ito_correction, self.faults.mixed_term) {
+                    (false, _) => found.drift,
+                    (true, true) => tangential_drift(self.noisy, w, frame, &noise, stein),
+                    (true, false) => normal_regularization(self.noisy, w, frame, &noise, stein),
+                };
                 let scale = self.faults.diffusion_scale;
                 found.diffusion = noise.tangential_columns(frame) * scale;
                 found.isotropic = noise.isotropic.sqrt() * scale;
@@ -120,6 +138,18 @@ impl<M: Model> LimitProcess<'_, M> {
         }
         found.drift *= self.faults.drift_scale;
         found
+    }
+
+    /// Where a step that ends at w near Γ leads: π(w), and the frame there.
+    ///
+    /// # Errors
+    /// The projection fails, or the rank of H changes.
+    pub fn land(&self, w: &DVector<f64>) -> Result<(DVector<f64>, Frame), GeometryError> {
+        if self.faults.projection {
+            project(self.noisy, w, self.rank)
+        } else {
+            Ok((w.clone(), Frame::at(self.noisy, w, self.rank)?))
+        }
     }
 
     /// The drift alone, at a point near Γ.

@@ -74,6 +74,7 @@ impl Course {
                 paths,
                 times: &times,
                 time_step: study.limit_time_step().max(horizon / STEPS),
+                merged: 1,
                 seed: study.spec.seed,
                 level: PILOT_LEVEL,
             };

@@ -8,4 +8,4 @@ mod table;
 pub use plan::plan_text;
 pub use run_folder::{Machine, Manifest, ReportError, RunFolder, RunRecord};
 pub use side_by_side::{TableError, side_by_side};
-pub use table::{checks_table, prediction_text, verdict_line};
+pub use table::{budget_table, checks_table, power_line, prediction_text, verdict_line};

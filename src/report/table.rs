@@ -9,7 +9,7 @@ use crate::predict::{Prediction, meanings, warnings};
 use crate::random::Sampling;
 use crate::scenario::Study;
 use crate::statistics::Outcome;
-use crate::verify::{Check, Verdict, planted_faults};
+use crate::verify::{BudgetRow, Check, Verdict, planted_faults};
 
 fn colour(outcome: Outcome) -> Color {
     match outcome {
@@ -28,6 +28,11 @@ fn short(x: f64) -> String {
     } else {
         format!("{x:.2e}")
     }
+}
+
+fn two_digits(x: f64) -> String {
+    let digits = (1 - x.abs().log10().floor() as i32).clamp(0, 6) as usize;
+    format!("{x:.digits$}")
 }
 
 /// Checks of one kind on one observable (means at many record times, say) share a row that shows the worst of them.
@@ -59,13 +64,7 @@ fn rows(checks: &[Check]) -> Vec<(&Check, usize)> {
 
 /// The table of checks. `width` in characters, that of the terminal if `None`; `colours` whether it shows any.
 pub fn checks_table(verdict: &Verdict, width: Option<u16>, colours: bool) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─')))
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    if let Some(width) = width {
-        table.set_width(width);
-    }
+    let mut table = plain_table(width);
     if colours {
         table.enforce_styling();
     } else {
@@ -120,6 +119,80 @@ pub fn checks_table(verdict: &Verdict, width: Option<u16>, colours: bool) -> Str
         );
     }
     text
+}
+
+/// The four errors of the comparison that is tightest, for each observable and moment; empty where no moments are compared.
+pub fn budget_table(verdict: &Verdict, width: Option<u16>) -> String {
+    let tightness = |row: &BudgetRow| {
+        row.systematic_share() + (row.iterates.abs() + row.monte_carlo) / row.margin
+    };
+    let mut tightest: Vec<&BudgetRow> = Vec::new();
+    for row in &verdict.budget {
+        let same = |other: &&mut &BudgetRow| {
+            other.observable == row.observable && other.moment == row.moment
+        };
+        match tightest.iter_mut().find(same) {
+            None => tightest.push(row),
+            Some(other) if tightness(row) > tightness(other) => *other = row,
+            Some(_) => (),
+        }
+    }
+    if tightest.is_empty() {
+        return String::new();
+    }
+    let mut table = plain_table(width);
+    table.set_header([
+        "error budget",
+        "slow time",
+        "iterates − limit",
+        "time discretisation",
+        "projection",
+        "Monte Carlo",
+        "margin",
+    ]);
+    for row in tightest {
+        table.add_row([
+            format!("{} of {}", row.moment, row.observable),
+            short(row.slow_time),
+            short(row.iterates),
+            row.discretisation.map_or("?".into(), short),
+            short(row.projection),
+            short(row.monte_carlo),
+            short(row.margin),
+        ]);
+    }
+    format!("{table}\n")
+}
+
+/// How wrong the theory would have to be for this run to notice, in one line; empty where nothing moves.
+pub fn power_line(verdict: &Verdict) -> String {
+    let Some(power) = verdict.power else {
+        return String::new();
+    };
+    let share = |name: &str, error: Option<f64>| match error {
+        Some(error) => format!("{name} wrong by {} %", two_digits(100.0 * error)),
+        None => format!("no {name} error up to 100 %"),
+    };
+    let mut parts = vec![share("drift", power.drift)];
+    parts.extend(power.diffusion.map(|error| share("diffusion", Some(error))));
+    let exponent = |error| format!("a time exponent wrong by {}", two_digits(error));
+    parts.extend(power.exponent.map(exponent));
+    format!(
+        "would have rejected with probability {}: {}\n",
+        power.probability,
+        parts.join(", ")
+    )
+}
+
+fn plain_table(width: Option<u16>) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─')))
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    if let Some(width) = width {
+        table.set_width(width);
+    }
+    table
 }
 
 /// `PASS: …` in one line.

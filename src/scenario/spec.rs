@@ -244,6 +244,9 @@ pub struct LadderSpec {
     pub records: RecordsSpec,
     /// Paths per rung: one number for all, or one per step size.
     pub paths: PathsSpec,
+    /// Declared fault where true: every eight paths are driven by the random numbers of the first eight.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared_streams: bool,
 }
 
 fn eight() -> RecordsSpec {
@@ -343,6 +346,15 @@ pub struct LimitSpec {
     /// Declared fault where false: leaves out the Itô correction.
     #[serde(default = "yes")]
     pub ito_correction: bool,
+    /// Declared fault where false: leaves out the mixed term of the Itô correction.
+    #[serde(default = "yes")]
+    pub mixed_term: bool,
+    /// Declared fault where false: does not project on Γ.
+    #[serde(default = "yes")]
+    pub projection: bool,
+    /// Declared fault where true: labels each record of the limit with the time of the next.
+    #[serde(default)]
+    pub late_labels: bool,
     /// Declared fault where "local": ½Δ_η in place of the non-local regulariser of masks.
     #[serde(default)]
     pub masks: MasksSpec,
@@ -365,6 +377,9 @@ impl Default for LimitSpec {
             drift_scale: 1.0,
             diffusion_scale: 1.0,
             ito_correction: true,
+            mixed_term: true,
+            projection: true,
+            late_labels: false,
             masks: MasksSpec::NonLocal,
             lyapunov: false,
             clock: None,

@@ -151,6 +151,7 @@ fn run_level(
         values_per_record: width,
         seed: study.spec.seed,
         level: level.number,
+        shared_streams: study.spec.ladder.shared_streams,
     };
     let observe = |record: usize, w: &[f64], out: &mut [f64]| {
         let count = if full[record] { width } else { 1 };

@@ -4,7 +4,7 @@ use nalgebra::DVector;
 
 use super::{LevelRun, Monitor, Samples};
 use crate::derive::{Frame, GeometryError, PointEvidence, evidence_at};
-use crate::limit::{EnsemblePlan, run_ensemble, run_flow};
+use crate::limit::{EnsemblePlan, Faults, FlowPoint, run_ensemble, run_flow};
 use crate::predict::Prediction;
 use crate::scenario::{Arm, IntegratorKind, Study};
 
@@ -78,7 +78,6 @@ pub fn run_limits(
     levels: &[LevelRun],
     monitor: &dyn Monitor,
 ) -> Result<Vec<LimitRun>, GeometryError> {
-    let euler = prediction.integrator(study) == IntegratorKind::EulerMaruyama;
     let ladder: Vec<_> = levels
         .iter()
         .filter(|run| run.level.arm == Arm::StepSizes)
@@ -88,117 +87,200 @@ pub fn run_limits(
     } else {
         vec![ladder]
     };
-    let paths = if euler { study.limit_paths() } else { 1 };
-    monitor.begin("limit", "paths", (paths * jobs.len()) as u64);
-    let runs = jobs
+    let limits: Vec<_> = jobs
         .iter()
-        .map(|job| run_limit(study, prediction, job, euler, paths, monitor))
+        .map(|job| (Limit::of(study, prediction, job[0]), job))
+        .collect();
+    let paths: usize = limits.iter().map(|(limit, _)| limit.paths).sum();
+    monitor.begin("limit", "paths", paths as u64);
+    let runs = limits
+        .iter()
+        .map(|(limit, job)| limit.run(all_times(study, prediction, job), monitor))
         .collect();
     monitor.end();
     runs
 }
 
-fn run_limit(
-    study: &Study,
-    prediction: &Prediction,
-    levels: &[&LevelRun],
+/// A limit that is about to be run.
+pub(super) struct Limit<'a> {
+    study: &'a Study,
+    prediction: &'a Prediction,
     euler: bool,
-    paths: usize,
-    monitor: &dyn Monitor,
-) -> Result<LimitRun, GeometryError> {
-    let corrected = study.spec.limit.corrected;
-    let of_level = &prediction.levels[levels[0].level.number as usize];
-    let (start, level) = if corrected {
-        (&of_level.landing, Some(levels[0].level.number))
-    } else {
-        (&prediction.landing, None)
-    };
-    let times = all_times(study, prediction, levels);
-    let iterations = levels[0].iterations.last().copied().unwrap_or(1);
-    let clock = prediction.level_clock(study, &levels[0].level);
-    let in_slow_time = clock.step_size_in_slow_time(iterations.max(1));
-    let step_size_at = |t: f64| if corrected { in_slow_time(t) } else { 0.0 };
-    let process = prediction.process(study);
-    let width = study.observables.len();
-    let observe = |w: &[f64]| {
-        let mut values = vec![0.0; width];
-        study.observe(w, prediction.rank, &mut values);
-        values
-    };
-    let mut run = LimitRun {
-        level,
-        initial: observe(start.as_slice()),
-        samples: Samples {
-            paths,
-            records: times.len(),
-            width,
-            values: Vec::new(),
-        },
-        evidence: Vec::new(),
-        largest_eigenvalue: 0.0,
-        smallest_eigenvalue: f64::INFINITY,
-        condition: 1.0,
-        first_path: Vec::new(),
-        failed: (0, None),
-        times,
-    };
-    let witness = |w: &DVector<f64>, frame: &Frame| Witness {
-        evidence: evidence_at(&study.noisy, w, frame, study.faults.masks),
-        largest_eigenvalue: frame.largest_eigenvalue(),
-        smallest_eigenvalue: frame.smallest_eigenvalue(),
-    };
-    if !euler {
-        let tolerance = study.spec.limit.tolerance;
-        let points = run_flow(&process, start, &run.times, tolerance, step_size_at)?;
-        monitor.advance(1);
-        for point in &points {
-            run.samples.values.extend(observe(point.w.as_slice()));
-            run.first_path.push(point.w.as_slice().to_vec());
-            run.take(&witness(&point.w, &point.frame));
+    pub paths: usize,
+    start: &'a DVector<f64>,
+    /// The rung that it is corrected for, and how its step size goes with slow time.
+    corrected: Option<(u32, Box<dyn Fn(f64) -> f64 + Sync + 'a>)>,
+}
+
+/// In which way a limit is run.
+#[derive(Clone, Copy)]
+pub(super) struct Settings {
+    pub faults: Faults,
+    /// Time steps of Euler–Maruyama that are taken as one.
+    pub merged: usize,
+    /// Tolerance of Runge–Kutta.
+    pub tolerance: f64,
+}
+
+/// What is kept of a path at a record: the observables; of some paths, what they witness; of the first, the parameters.
+type Record = (Vec<f64>, Option<Witness>, Option<Vec<f64>>);
+
+impl<'a> Limit<'a> {
+    /// The limit that a rung is compared with.
+    pub fn of(study: &'a Study, prediction: &'a Prediction, run: &LevelRun) -> Self {
+        let euler = prediction.integrator(study) == IntegratorKind::EulerMaruyama;
+        let clock = prediction.level_clock(study, &run.level);
+        let iterations = run.iterations.last().copied().unwrap_or(1).max(1);
+        let number = run.level.number;
+        let corrected = study.spec.limit.corrected;
+        Self {
+            study,
+            prediction,
+            euler,
+            paths: if euler { study.limit_paths() } else { 1 },
+            start: if corrected {
+                &prediction.levels[number as usize].landing
+            } else {
+                &prediction.landing
+            },
+            corrected: corrected.then(|| {
+                let in_slow_time = clock.step_size_in_slow_time(iterations);
+                (number, Box::new(in_slow_time) as Box<_>)
+            }),
         }
-        return Ok(run);
     }
-    let time_step = study.limit_time_step();
-    let plan = EnsemblePlan {
-        paths,
-        times: &run.times,
-        time_step,
-        seed: study.spec.seed,
-        level: level.map_or(u32::MAX, |number| number),
-    };
-    let record = |path: usize, w: &DVector<f64>, frame: &Frame| {
-        let seen = (path < WITNESSES).then(|| witness(w, frame));
-        let first = (path == 0).then(|| w.as_slice().to_vec());
-        (observe(w.as_slice()), seen, first)
-    };
-    let rows = run_ensemble(&process, start, &plan, step_size_at, record, || {
-        monitor.advance(1)
-    });
-    for row in rows {
-        match row {
-            Ok(records) => {
-                for (values, seen, first) in records {
-                    run.samples.values.extend(values);
-                    if let Some(witness) = seen {
-                        run.take(&witness);
+
+    pub fn settings(&self) -> Settings {
+        Settings {
+            faults: self.study.faults,
+            merged: 1,
+            tolerance: self.study.spec.limit.tolerance,
+        }
+    }
+
+    fn observe(&self, w: &[f64]) -> Vec<f64> {
+        let mut values = vec![0.0; self.study.observables.len()];
+        self.study.observe(w, self.prediction.rank, &mut values);
+        values
+    }
+
+    fn witness(&self, w: &DVector<f64>, frame: &Frame) -> Witness {
+        Witness {
+            evidence: evidence_at(&self.study.noisy, w, frame, self.study.faults.masks),
+            largest_eigenvalue: frame.largest_eigenvalue(),
+            smallest_eigenvalue: frame.smallest_eigenvalue(),
+        }
+    }
+
+    /// All records, path by path.
+    fn rows(
+        &self,
+        times: &[f64],
+        settings: Settings,
+        keep: impl Fn(usize, &DVector<f64>, &Frame) -> Record + Sync,
+        finished: impl Fn() + Sync,
+    ) -> Vec<Result<Vec<Record>, GeometryError>> {
+        let mut process = self.prediction.process(self.study);
+        process.faults = settings.faults;
+        let step_size_at = |t: f64| self.corrected.as_ref().map_or(0.0, |(_, at)| at(t));
+        if !self.euler {
+            let tolerance = settings.tolerance;
+            let points = run_flow(&process, self.start, times, tolerance, step_size_at);
+            finished();
+            let keep = |point: &FlowPoint| keep(0, &point.w, &point.frame);
+            return vec![points.map(|points| points.iter().map(keep).collect())];
+        }
+        let plan = EnsemblePlan {
+            paths: self.paths,
+            times,
+            time_step: self.study.limit_time_step(),
+            merged: settings.merged,
+            seed: self.study.spec.seed,
+            level: self
+                .corrected
+                .as_ref()
+                .map_or(u32::MAX, |(number, _)| *number),
+        };
+        run_ensemble(&process, self.start, &plan, step_size_at, keep, finished)
+    }
+
+    /// The observables alone; the error is that of the first path where all fail.
+    pub fn values(&self, times: &[f64], settings: Settings) -> Result<Samples, GeometryError> {
+        let keep = |_: usize, w: &DVector<f64>, _: &Frame| (self.observe(w.as_slice()), None, None);
+        let mut run = self.nothing_yet(times.to_vec());
+        self.collect(&mut run, self.rows(times, settings, keep, || ()))?;
+        Ok(run.samples)
+    }
+
+    fn run(&self, times: Vec<f64>, monitor: &dyn Monitor) -> Result<LimitRun, GeometryError> {
+        let keep = |path: usize, w: &DVector<f64>, frame: &Frame| {
+            let seen = (path < WITNESSES).then(|| self.witness(w, frame));
+            let first = (path == 0).then(|| w.as_slice().to_vec());
+            (self.observe(w.as_slice()), seen, first)
+        };
+        let mut run = self.nothing_yet(times);
+        let rows = self.rows(&run.times, self.settings(), keep, || monitor.advance(1));
+        self.collect(&mut run, rows)?;
+        Ok(run)
+    }
+
+    fn nothing_yet(&self, times: Vec<f64>) -> LimitRun {
+        LimitRun {
+            level: self.corrected.as_ref().map(|(number, _)| *number),
+            initial: self.observe(self.start.as_slice()),
+            samples: Samples {
+                paths: self.paths,
+                records: times.len(),
+                width: self.study.observables.len(),
+                values: Vec::new(),
+            },
+            evidence: Vec::new(),
+            largest_eigenvalue: 0.0,
+            smallest_eigenvalue: f64::INFINITY,
+            condition: 1.0,
+            first_path: Vec::new(),
+            failed: (0, None),
+            times,
+        }
+    }
+
+    fn collect(
+        &self,
+        run: &mut LimitRun,
+        rows: Vec<Result<Vec<Record>, GeometryError>>,
+    ) -> Result<(), GeometryError> {
+        for row in rows {
+            match row {
+                Ok(mut records) => {
+                    if self.study.spec.limit.late_labels {
+                        // The fault: each record bears the time of the next.
+                        for i in (1..records.len()).rev() {
+                            records[i].0 = std::mem::take(&mut records[i - 1].0);
+                        }
+                        if let Some(first) = records.first_mut() {
+                            first.0.clone_from(&run.initial);
+                        }
                     }
-                    run.first_path.extend(first);
+                    for (values, seen, first) in records {
+                        run.samples.values.extend(values);
+                        if let Some(witness) = seen {
+                            run.take(&witness);
+                        }
+                        run.first_path.extend(first);
+                    }
+                }
+                Err(error) => {
+                    let missing = run.samples.records * run.samples.width;
+                    run.samples.values.extend(vec![f64::NAN; missing]);
+                    run.failed = (run.failed.0 + 1, run.failed.1.take().or(Some(error)));
                 }
             }
-            Err(error) => {
-                run.samples
-                    .values
-                    .extend(vec![f64::NAN; run.times.len() * width]);
-                run.failed = (run.failed.0 + 1, run.failed.1.or(Some(error)));
-            }
+        }
+        match &run.failed {
+            (count, Some(error)) if *count == self.paths => Err(error.clone()),
+            _ => Ok(()),
         }
     }
-    if let (count, Some(error)) = &run.failed
-        && *count == paths
-    {
-        return Err(error.clone());
-    }
-    Ok(run)
 }
 
 /// The slow times of all records that are compared, the horizon at constant step size, and freezing times.

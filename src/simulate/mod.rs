@@ -2,10 +2,12 @@
 
 mod descents;
 mod limits;
+mod refinement;
 mod samples;
 
 pub use descents::{LevelRun, plan_levels, run_levels};
 pub use limits::{LimitRun, run_limits};
+pub use refinement::{Refinement, TRIED_ERROR, refine_limits};
 pub use samples::Samples;
 
 /// Is told how a long phase gets on. One phase at a time.

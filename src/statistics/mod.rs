@@ -57,3 +57,4 @@ pub use outcome::{Interval, Outcome};
 pub use power::margin_in_standard_errors;
 pub use power_law::{PowerLaw, power_law};
 pub use summary::{Summary, standard_deviation_with_error, summarize};
+pub use tails::upper_quantile;

@@ -18,8 +18,8 @@ pub(super) fn upper_tail(t: f64, degrees_of_freedom: Option<f64>) -> f64 {
     }
 }
 
-/// The t with P(T > t) = `probability`, for T as in [`upper_tail`].
-pub(super) fn upper_quantile(probability: f64, degrees_of_freedom: Option<f64>) -> f64 {
+/// The t with P(T > t) = `probability`; T is Student's t with the degrees of freedom given (positive), normal when `None`.
+pub fn upper_quantile(probability: f64, degrees_of_freedom: Option<f64>) -> f64 {
     // By symmetry; the lower tail keeps its digits where 1 − `probability` would round.
     if let Some(law) = student(degrees_of_freedom, EXPANSION_FROM) {
         return -law.inverse_cdf(probability);

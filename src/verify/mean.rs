@@ -1,7 +1,9 @@
 //! Means and mean squared displacements: signed errors along the ladder, taken to α → 0, equivalent to the limit's.
 
 use super::extrapolation::{fit_over_rungs, regressor_exponents};
-use super::{Check, Displacement, Evidence, NOISE_FLOOR, RESAMPLES, RungError, TAIL_RESAMPLES};
+use super::{
+    Check, Displacement, Evidence, NOISE_FLOOR, Place, RESAMPLES, RungError, TAIL_RESAMPLES,
+};
 use crate::scenario::Schedule;
 use crate::statistics::{Outcome, PowerLaw, StatisticsError, classify, power_law};
 
@@ -36,6 +38,7 @@ impl Moment {
 /// The errors of one moment of one observable at one record time, rung by rung, coarsest first.
 struct Errors {
     moment: Moment,
+    places: Vec<Place>,
     /// Of each rung; they differ by the rounding to whole iterations.
     slow_times: Vec<f64>,
     step_sizes: Vec<f64>,
@@ -59,6 +62,7 @@ impl Errors {
         let shared = evidence.limits.len() == 1;
         let mut errors = Errors {
             moment,
+            places: Vec::new(),
             slow_times: Vec::new(),
             step_sizes: Vec::new(),
             errors: Vec::new(),
@@ -77,6 +81,10 @@ impl Errors {
             let own = if shared { 0.0 } else { there.std_error() };
             let dof = here.count.saturating_sub(1).max(1) as f64;
             errors.degrees_of_freedom = errors.degrees_of_freedom.min(dof);
+            let squared = matches!(moment, Moment::Square { .. });
+            errors
+                .places
+                .push(evidence.place(run, at, observable, squared));
             errors.slow_times.push(run.slow_times[at]);
             errors.step_sizes.push(run.level.step_size);
             errors.errors.push(here.mean - there.mean);
@@ -310,6 +318,8 @@ fn extrapolated_check(
     )
     .with(test.estimate, test.interval, 0.0, margin);
     check.p_value = Some(test.p_value);
+    check.p_difference = Some(test.p_difference);
+    check.place = errors.places.last().copied();
     check
 }
 
@@ -332,6 +342,8 @@ fn corrected_checks(evidence: &Evidence, errors: &Errors, margin: f64) -> Vec<Ch
                     margin,
                 );
                 check.p_value = Some(test.p_value);
+                check.p_difference = Some(test.p_difference);
+                check.place = Some(errors.places[i]);
                 check
             }
         }

@@ -1,11 +1,13 @@
 //! The comparison: from the two simulated sides to checks with three outcomes, and from these to the verdict.
 
+mod budget;
 mod conduct;
 mod displacement;
 mod extrapolation;
 mod freezing;
 mod law;
 mod mean;
+mod power;
 mod separation;
 mod spread;
 mod standstill;
@@ -16,13 +18,15 @@ use serde::{Deserialize, Serialize};
 use crate::derive::Regime;
 use crate::predict::Prediction;
 use crate::scenario::{Arm, MarginsSpec, Study};
-use crate::simulate::{LevelRun, LimitRun};
+use crate::simulate::{LevelRun, LimitRun, Refinement};
 use crate::statistics::{Equivalence, Interval, Outcome, StatisticsError, equivalence, holm};
 
+pub use budget::BudgetRow;
 pub use displacement::Displacement;
 pub(crate) use displacement::slope;
 pub(crate) use extrapolation::regressor_exponents;
 pub(crate) use mean::ROUNDING;
+pub use power::Power;
 use separation::Separation;
 pub(crate) use spread::Rate;
 
@@ -55,8 +59,28 @@ pub struct Check {
     /// p-value of "no further away than the margin"; small values speak against the theory. Holm's procedure over all checks
     /// decides on rejections.
     pub p_difference: Option<f64>,
+    /// Degrees of freedom of the interval; missing for that of the normal law or of a bootstrap.
+    #[serde(default)]
+    pub degrees_of_freedom: Option<f64>,
     /// Everything else, in words.
     pub detail: String,
+    /// What it compares, where it is a moment of an observable.
+    #[serde(skip)]
+    place: Option<Place>,
+}
+
+/// Which moment of which observable is compared, and with which record of which limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Place {
+    observable: usize,
+    /// Whether it is the mean squared displacement rather than the mean.
+    squared: bool,
+    /// Position among the limits.
+    limit: usize,
+    /// Record of that limit.
+    record: usize,
+    /// Where each rung is judged by itself.
+    step_size: Option<f64>,
 }
 
 impl Check {
@@ -81,7 +105,9 @@ impl Check {
             margin: None,
             p_value: None,
             p_difference: None,
+            degrees_of_freedom: None,
             detail,
+            place: None,
         }
     }
 
@@ -126,8 +152,13 @@ pub struct Verdict {
     pub false_alarm_rate: f64,
     /// Faults that were planted in the limit on purpose; empty for a study of the theory itself.
     pub planted_faults: Vec<String>,
+    /// How wrong the theory would have to be for this run to notice.
+    pub power: Option<Power>,
     /// All checks.
     pub checks: Vec<Check>,
+    /// The errors that the comparisons of moments are made of.
+    #[serde(default)]
+    pub budget: Vec<BudgetRow>,
     /// The signed errors of the means that the checks rest on; in `errors.csv` rather than `verdict.json`.
     #[serde(skip)]
     pub errors: Vec<RungError>,
@@ -148,7 +179,7 @@ pub struct Table {
 }
 
 /// The names of all tables that a verdict may come with; a run removes those that an earlier one left.
-pub const TABLES: &[&str] = &[];
+pub const TABLES: &[&str] = &["budget"];
 
 /// The signed error of a moment of one observable at one record time on one rung of the ladder.
 #[derive(Clone, Debug, PartialEq)]
@@ -182,6 +213,8 @@ pub(crate) struct Evidence<'a> {
     /// All rungs.
     levels: &'a [LevelRun],
     limits: &'a [LimitRun],
+    /// The same limits under other settings.
+    refined: &'a [Refinement],
 }
 
 impl<'a> Evidence<'a> {
@@ -192,6 +225,22 @@ impl<'a> Evidence<'a> {
             .iter()
             .find(|limit| limit.level == Some(run.level.number));
         own.unwrap_or(&self.limits[self.limits.len() - 1])
+    }
+
+    /// Where a rung's record is compared with its limit.
+    fn place(&self, run: &LevelRun, record: usize, observable: usize, squared: bool) -> Place {
+        let limit = self.limit_for(run);
+        Place {
+            observable,
+            squared,
+            limit: self
+                .limits
+                .iter()
+                .position(|other| std::ptr::eq(other, limit))
+                .unwrap_or(0),
+            record: limit.record_at(run.slow_times[record]),
+            step_size: limit.level.map(|_| run.level.step_size),
+        }
     }
 
     /// The records of the limit at which a rung is compared with it.
@@ -312,12 +361,13 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// Compares iterates and limit.
+/// Compares iterates and limit; `refined` are the limits run again by [`refine_limits`](crate::simulate::refine_limits).
 pub fn verify(
     study: &Study,
     prediction: &Prediction,
     levels: &[LevelRun],
     limits: &[LimitRun],
+    refined: &[Refinement],
 ) -> Verdict {
     let evidence = Evidence {
         study,
@@ -328,10 +378,11 @@ pub fn verify(
             .collect(),
         levels,
         limits,
+        refined,
     };
     let mut checks = conduct::checks(&evidence);
     let mut errors = Vec::new();
-    let tables = Vec::new();
+    let mut tables = Vec::new();
     if prediction.regime() == Regime::Trivial {
         checks.extend(standstill::checks(&evidence));
         checks.extend(standstill::expectations(&evidence));
@@ -372,6 +423,11 @@ pub fn verify(
         }
     }
     checks.extend(separation.checks);
+    let power = (prediction.regime() != Regime::Trivial)
+        .then(|| Power::of(&evidence, &checks, false_alarm_rate));
+    budget::charge(&evidence, &mut checks);
+    let budget = budget::rows(&evidence, &checks);
+    tables.push(budget::table(&budget));
     let verdict = Outcome::worst(checks.iter().map(|check| check.verdict));
     Verdict {
         verdict,
@@ -379,7 +435,9 @@ pub fn verify(
         sentence: sentence(verdict, &evidence, &checks),
         false_alarm_rate,
         planted_faults: planted_faults(study, prediction),
+        power,
         checks,
+        budget,
         errors,
         tables,
     }
