@@ -14,6 +14,8 @@ pub struct LinearFit {
     pub coefficients: Vec<f64>,
     /// (XᵀWX)⁻¹ with W = diag(1/seᵢ²): the covariance of β̂, not rescaled by χ².
     pub covariance: DMatrix<f64>,
+    /// (XᵀWX)⁻¹XᵀW: β̂ is this matrix times the values.
+    pub weights: DMatrix<f64>,
     /// χ² = Σ ((yᵢ − (Xβ̂)ᵢ)/seᵢ)².
     pub chi_squared: f64,
     /// Number of values less number of coefficients.
@@ -94,7 +96,8 @@ pub fn weighted_least_squares(
             return Err(redundant(index, count, sine));
         }
     }
-    let projected = decomposition.q().tr_mul(&response);
+    let q = decomposition.q();
+    let projected = q.tr_mul(&response);
     let (Some(scaled), Some(inverse)) = (
         triangle.solve_upper_triangular(&projected),
         triangle.solve_upper_triangular(&DMatrix::identity(count, count)),
@@ -114,7 +117,14 @@ pub fn weighted_least_squares(
             covariance[(row, column)] = covariance[(row, column)] / scales[row] / scales[column];
         }
     }
+    let mut weights = inverse * q.transpose();
+    for row in 0..count {
+        for (column, std_error) in std_errors.iter().enumerate() {
+            weights[(row, column)] = weights[(row, column)] / scales[row] / std_error;
+        }
+    }
     Ok(LinearFit {
+        weights,
         coefficients: scaled
             .iter()
             .zip(&scales)

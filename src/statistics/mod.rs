@@ -5,6 +5,8 @@
 //! | what does a sample look like? | [`summarize`], [`standard_deviation_with_error`] |
 //! | are two numbers equal, up to a declared margin? | [`equivalence`], [`welch`], [`classify`] |
 //! | how fast does an error vanish with the step size? | [`power_law`], [`weighted_least_squares`] |
+//! | do many errors vanish at one order? | [`JointErrors`] |
+//! | where do many means lie, all at once? | [`simultaneous_band`], [`PathMeans`] |
 //! | how small must a standard error be to show equality? | [`margin_in_standard_errors`] |
 //! | how far apart are two laws? | [`wasserstein_1`], [`kolmogorov_smirnov`], [`distance_to_reference`] |
 //! | when does a curve first reach a level? | [`first_crossing`] |
@@ -27,16 +29,20 @@
 //! # Ok::<(), singlim::statistics::StatisticsError>(())
 //! ```
 
+mod bands;
 mod checks;
 mod crossing;
 mod distance;
 mod distance_interval;
 mod equivalence;
 mod error;
+mod exponent_search;
 mod exponents;
 mod fit;
 mod holm;
+mod joint_order;
 mod outcome;
+mod path_means;
 mod power;
 mod power_law;
 mod streams;
@@ -45,6 +51,7 @@ mod tails;
 #[cfg(test)]
 mod testing;
 
+pub use bands::{Band, simultaneous_band};
 pub use crossing::{Crossing, first_crossing};
 pub use distance::{KolmogorovSmirnov, kolmogorov_smirnov, kolmogorov_smirnov_cdf, wasserstein_1};
 pub use distance_interval::{Distance, DistanceEstimate, distance_to_reference};
@@ -53,7 +60,9 @@ pub use error::StatisticsError;
 pub use exponents::{Exponents, time_scale_exponents};
 pub use fit::{LinearFit, weighted_least_squares};
 pub use holm::holm;
+pub use joint_order::{JointErrors, JointOrder, JointRung, SeriesOrder};
 pub use outcome::{Interval, Outcome};
+pub use path_means::PathMeans;
 pub use power::margin_in_standard_errors;
 pub use power_law::{PowerLaw, power_law};
 pub use summary::{Summary, standard_deviation_with_error, summarize};

@@ -4,17 +4,10 @@ use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::exponent_search::ExponentSearch;
 use super::streams::stream;
-use super::summary::{mean, quantile, sorted};
+use super::summary::{quantile, sorted};
 use super::{Interval, StatisticsError, checks, tails};
-
-/// The exponents searched run from −4 to 8 ...
-const SMALLEST_EXPONENT: f64 = -4.0;
-const LARGEST_EXPONENT: f64 = 8.0;
-/// ... and the best of this many equidistant ones is refined.
-const GRID: usize = 241;
-/// Bisections of a bracket of two grid steps, down to rounding error.
-const BISECTIONS: usize = 56;
 
 /// e = c·αᵖ fitted to signed errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,8 +32,7 @@ pub struct PowerLaw {
 ///
 /// All rungs take part, those under the noise floor too: their weights keep them from driving the
 /// slope, as a line through log|eᵢ| would let them, and their signs count. For a given p the best c
-/// is linear, which leaves a search over p alone (variable projection, Golub & Pereyra 1973): the
-/// best of a grid, then bisection on the derivative. The interval for p is the percentile interval
+/// is linear, which leaves a search over p alone. The interval for p is the percentile interval
 /// of refits to eᵢ* ~ N(ĉ·αᵢᵖ, seᵢ²) (Efron & Tibshirani 1993, §6.5); a refit that ends at −4 or 8
 /// stays in it.
 ///
@@ -93,12 +85,11 @@ pub fn power_law(
         });
     }
 
-    let profile = Profile::new(step_sizes, std_errors);
-    let exponent = profile.best_exponent(&scores);
-    let best = profile.at(exponent, &scores);
+    let search = ExponentSearch::new(step_sizes, std_errors, &[]);
+    let exponent = search.best_exponent(&scores, 0..1);
+    let best = search.at(exponent, &scores, 0);
     let degrees_of_freedom = count - 2;
-    let edge = (exponent - SMALLEST_EXPONENT).min(LARGEST_EXPONENT - exponent);
-    if edge < 1e-9 {
+    if ExponentSearch::is_edge(exponent) {
         let chi_squared = best.chi_squared;
         return Err(StatisticsError::NoPowerLaw {
             exponent,
@@ -116,7 +107,7 @@ pub fn power_law(
                 fitted + noise
             };
             let redrawn: Vec<f64> = best.fitted.iter().map(&mut redraw).collect();
-            profile.best_exponent(&redrawn)
+            search.best_exponent(&redrawn, 0..1)
         })
         .collect();
     let exponents = sorted(&exponents);
@@ -132,136 +123,6 @@ pub fn power_law(
         degrees_of_freedom,
         p_value: tails::chi_squared_tail(best.chi_squared, degrees_of_freedom),
     })
-}
-
-/// χ² as a function of the exponent alone, the coefficient being the best for it.
-///
-/// Errors enter as scores eᵢ/seᵢ.
-struct Profile {
-    log_steps: Vec<f64>,
-    centred_log_steps: Vec<f64>,
-    /// 1/seᵢ relative to the largest, so that squares do not overflow.
-    weights: Vec<f64>,
-    smallest_std_error: f64,
-    grid: Vec<(f64, Basis)>,
-}
-
-/// The direction of the scores that an exponent predicts, and its scale.
-struct Basis {
-    direction: Vec<f64>,
-    squared_length: f64,
-    log_scale: f64,
-}
-
-/// The best fit for one exponent.
-struct Fit {
-    coefficient: f64,
-    fitted: Vec<f64>,
-    chi_squared: f64,
-}
-
-impl Profile {
-    fn new(step_sizes: &[f64], std_errors: &[f64]) -> Profile {
-        let log_steps: Vec<f64> = step_sizes.iter().map(|step| step.ln()).collect();
-        let centre = mean(&log_steps);
-        let smallest_std_error = std_errors.iter().copied().fold(f64::INFINITY, f64::min);
-        let mut profile = Profile {
-            centred_log_steps: log_steps.iter().map(|log_step| log_step - centre).collect(),
-            log_steps,
-            weights: std_errors
-                .iter()
-                .map(|se| smallest_std_error / se)
-                .collect(),
-            smallest_std_error,
-            grid: Vec::new(),
-        };
-        let spacing = (LARGEST_EXPONENT - SMALLEST_EXPONENT) / (GRID - 1) as f64;
-        let exponents = (0..GRID).map(|i| SMALLEST_EXPONENT + spacing * i as f64);
-        profile.grid = exponents.map(|p| (p, profile.basis(p))).collect();
-        profile
-    }
-
-    /// αᵢᵖ/seᵢ up to a common factor, which keeps every power at most 1.
-    fn basis(&self, exponent: f64) -> Basis {
-        let logs = self.log_steps.iter().map(|log_step| exponent * log_step);
-        let log_scale = logs.clone().fold(f64::NEG_INFINITY, f64::max);
-        let direction: Vec<f64> = logs
-            .zip(&self.weights)
-            .map(|(log, weight)| (log - log_scale).exp() * weight)
-            .collect();
-        let squared_length = direction.iter().map(|b| b * b).sum();
-        Basis {
-            direction,
-            squared_length,
-            log_scale,
-        }
-    }
-
-    fn at(&self, exponent: f64, scores: &[f64]) -> Fit {
-        let basis = self.basis(exponent);
-        let scaled = basis.coefficient(scores);
-        Fit {
-            coefficient: scaled * self.smallest_std_error * (-basis.log_scale).exp(),
-            fitted: basis.direction.iter().map(|b| scaled * b).collect(),
-            chi_squared: basis.chi_squared(scores),
-        }
-    }
-
-    fn best_exponent(&self, scores: &[f64]) -> f64 {
-        let chi_squared = self.grid.iter().map(|(_, basis)| basis.chi_squared(scores));
-        let best = chi_squared
-            .enumerate()
-            .min_by(|a, b| a.1.total_cmp(&b.1))
-            .map_or(0, |best| best.0);
-        let mut lower = self.grid[best.saturating_sub(1)].0;
-        let mut upper = self.grid[(best + 1).min(GRID - 1)].0;
-        for _ in 0..BISECTIONS {
-            let middle = 0.5 * (lower + upper);
-            if self.slope(middle, scores) < 0.0 {
-                lower = middle;
-            } else {
-                upper = middle;
-            }
-        }
-        0.5 * (lower + upper)
-    }
-
-    /// ½·dχ²/dp = −c·Σ rᵢ·bᵢ·log αᵢ; the derivative of c drops out, as r is orthogonal to b.
-    fn slope(&self, exponent: f64, scores: &[f64]) -> f64 {
-        let basis = self.basis(exponent);
-        let coefficient = basis.coefficient(scores);
-        let tilt = basis
-            .direction
-            .iter()
-            .zip(scores)
-            .zip(&self.centred_log_steps)
-            .map(|((b, score), log_step)| (score - coefficient * b) * b * log_step);
-        -coefficient * tilt.sum::<f64>()
-    }
-}
-
-impl Basis {
-    fn coefficient(&self, scores: &[f64]) -> f64 {
-        if self.squared_length == 0.0 {
-            return 0.0;
-        }
-        self.direction
-            .iter()
-            .zip(scores)
-            .map(|(b, score)| b * score)
-            .sum::<f64>()
-            / self.squared_length
-    }
-
-    fn chi_squared(&self, scores: &[f64]) -> f64 {
-        let coefficient = self.coefficient(scores);
-        let residuals = self
-            .direction
-            .iter()
-            .zip(scores)
-            .map(|(b, score)| score - coefficient * b);
-        residuals.map(|residual| residual * residual).sum()
-    }
 }
 
 #[cfg(test)]
