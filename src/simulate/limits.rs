@@ -78,9 +78,11 @@ pub fn run_limits(
     levels: &[LevelRun],
     monitor: &dyn Monitor,
 ) -> Result<Vec<LimitRun>, GeometryError> {
+    let euler = prediction.integrator(study) == IntegratorKind::EulerMaruyama;
+    // A curve costs little at further times, so it is there for the rungs of σ too.
     let ladder: Vec<_> = levels
         .iter()
-        .filter(|run| run.level.arm == Arm::StepSizes)
+        .filter(|run| run.level.arm == Arm::StepSizes || (!euler && !study.spec.limit.corrected))
         .collect();
     let jobs: Vec<Vec<&LevelRun>> = if study.spec.limit.corrected {
         ladder.iter().map(|&run| vec![run]).collect()

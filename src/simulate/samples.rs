@@ -27,6 +27,20 @@ impl Samples {
             .collect()
     }
 
+    /// The values at several (record, observable), one path after the other, of the paths that have all of them.
+    pub fn complete_paths(&self, columns: &[(usize, usize)]) -> Vec<f64> {
+        let mut values = Vec::with_capacity(self.paths * columns.len());
+        for path in 0..self.paths {
+            let row = columns
+                .iter()
+                .map(|&(record, o)| self.value(path, record, o));
+            if row.clone().all(f64::is_finite) {
+                values.extend(row);
+            }
+        }
+        values
+    }
+
     /// Mean and variance (unbiased) of a transformed value over the finite paths, and their number.
     pub fn moments(&self, record: usize, observable: usize, f: impl Fn(f64) -> f64) -> Moments {
         let mut moments = Moments::default();
@@ -86,6 +100,8 @@ mod tests {
             values: vec![1.0, 9.0, 2.0, 9.0, f64::NAN, f64::NAN, 6.0, 9.0],
         };
         assert_eq!(samples.column(0, 0), [1.0, 2.0, 6.0]);
+        let complete = samples.complete_paths(&[(0, 1), (0, 0)]);
+        assert_eq!(complete, [9.0, 1.0, 9.0, 2.0, 9.0, 6.0]);
         let moments = samples.moments(0, 0, |x| x);
         assert_eq!((moments.count, moments.mean), (3, 3.0));
         assert!((moments.variance() - 7.0).abs() < 1e-12);

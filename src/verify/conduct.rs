@@ -123,9 +123,10 @@ fn failed_limit_paths(evidence: &Evidence) -> Option<Check> {
     Some(Check::of("limit paths", verdict, detail))
 }
 
-/// Along the ladder every predicted error term must tend to zero, or agreement with the limit can't be shown.
+/// Along the ladder every predicted error term must tend to zero, or be told by the rungs of σ, or agreement with the limit
+/// can't be shown.
 fn ladder_reaches_the_limit(evidence: &Evidence) -> Option<Check> {
-    let stuck: Vec<_> = super::extrapolation::stuck_terms(evidence)
+    let stuck: Vec<_> = super::extrapolation::unidentified_terms(evidence)
         .iter()
         .map(|term| term.name)
         .collect();
@@ -137,7 +138,7 @@ fn ladder_reaches_the_limit(evidence: &Evidence) -> Option<Check> {
         "ladder",
         Outcome::Inconclusive,
         format!(
-            "with σ ∝ α^{q} the error term {} does not vanish along the ladder, so the limit is not approached; set ladder.sigma_exponent to {}",
+            "with σ ∝ α^{q} the error term {} does not vanish along the ladder, so the limit is not approached; set ladder.sigma_exponent to {}, or for a deterministic limit add ladder.sigma_factors",
             stuck.join(", "),
             if evidence.prediction.regime() == Regime::Degenerate {
                 "1"

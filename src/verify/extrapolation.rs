@@ -1,34 +1,56 @@
-//! The error model: which powers of α the errors of a rung are made of, and the fit that takes them to α → 0.
+//! The error model: which powers of α and σ the errors of a rung are made of, and the fit that takes them to α → 0 (and
+//! to σ → 0, where the ladder alone can't).
 
 use super::Evidence;
 use crate::derive::{NoiseOrder, Regime};
 use crate::predict::Prediction;
-use crate::scenario::Study;
+use crate::scenario::{Arm, Level, Study};
+use crate::simulate::LevelRun;
 use crate::statistics::{LinearFit, StatisticsError, weighted_least_squares};
 
 /// A fit whose χ² is less likely than this does not describe the coarsest rung.
 const MISFIT: f64 = 1e-3;
 
-/// A term of the predicted error of the mean, as a power of α along this ladder.
+/// A term α^a σ^b of the predicted error of the mean.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ErrorTerm {
     pub name: &'static str,
+    /// a.
+    pub step_size_power: f64,
+    /// b.
+    pub sigma_power: f64,
+    /// a + bq: the power of α along a ladder with σ ∝ α^q.
     pub exponent: f64,
 }
 
-/// The terms of the predicted error with σ ∝ α^q put in.
+impl ErrorTerm {
+    pub fn at(&self, level: &Level) -> f64 {
+        level.step_size.powf(self.step_size_power) * level.sigma.powf(self.sigma_power)
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.exponent <= 1e-9
+    }
+}
+
+/// The terms of the predicted error.
 pub(super) fn error_terms(study: &Study, prediction: &Prediction) -> Vec<ErrorTerm> {
     let q = study.spec.ladder.sigma_exponent;
-    let term = |name, exponent| ErrorTerm { name, exponent };
-    let mut terms = vec![term("α", 1.0), term("α²", 2.0)];
+    let term = |name, step_size_power, sigma_power| ErrorTerm {
+        name,
+        step_size_power,
+        sigma_power,
+        exponent: step_size_power + sigma_power * q,
+    };
+    let mut terms = vec![term("α", 1.0, 0.0), term("α²", 2.0, 0.0)];
     match (prediction.regime(), prediction.noise_order) {
         (Regime::Trivial, _) => (),
-        (Regime::NonDegenerate, _) => terms.push(term("σ²", 2.0 * q)),
-        (Regime::Degenerate, NoiseOrder::Affine) => terms.push(term("ασ²", 1.0 + 2.0 * q)),
-        (Regime::Degenerate, NoiseOrder::Multilinear) => terms.push(term("σ²", 2.0 * q)),
+        (Regime::NonDegenerate, _) => terms.push(term("σ²", 0.0, 2.0)),
+        (Regime::Degenerate, NoiseOrder::Affine) => terms.push(term("ασ²", 1.0, 2.0)),
+        (Regime::Degenerate, NoiseOrder::Multilinear) => terms.push(term("σ²", 0.0, 2.0)),
         (Regime::Degenerate, NoiseOrder::Curved) => {
-            terms.push(term("σ²", 2.0 * q));
-            terms.push(term("σ²/α", 2.0 * q - 1.0));
+            terms.push(term("σ²", 0.0, 2.0));
+            terms.push(term("σ²/α", -1.0, 2.0));
         }
     }
     terms
@@ -40,22 +62,97 @@ pub(super) fn stuck_terms(evidence: &Evidence) -> Vec<ErrorTerm> {
         return Vec::new();
     }
     let mut terms = error_terms(evidence.study, evidence.prediction);
-    terms.retain(|term| term.exponent <= 1e-9);
+    terms.retain(ErrorTerm::is_stuck);
     terms
 }
 
-/// The two slowest vanishing powers of α among the error terms: the regressors of the extrapolation.
+/// The two slowest vanishing powers of α among the error terms: the regressors of the extrapolation along the ladder.
 pub(crate) fn regressor_exponents(study: &Study, prediction: &Prediction) -> Vec<f64> {
     let terms = error_terms(study, prediction);
     let mut exponents: Vec<f64> = terms
         .iter()
+        .filter(|term| !term.is_stuck())
         .map(|term| term.exponent)
-        .filter(|&p| p > 1e-9)
         .collect();
     exponents.sort_by(f64::total_cmp);
     exponents.dedup_by(|a, b| (*a - *b).abs() < 1e-9);
     exponents.truncate(2);
     exponents
+}
+
+/// The rungs that an extrapolation rests on, and what it takes their errors to be made of.
+pub(super) struct Design<'a> {
+    /// Coarsest first; the rungs of σ, where they take part, come last.
+    pub rungs: Vec<&'a LevelRun>,
+    /// The constant, which is the error in the limit, then the error terms.
+    pub regressors: Vec<Vec<f64>>,
+    /// Of the error terms.
+    pub names: Vec<String>,
+    /// Terms that do not vanish along the ladder, but are told apart by the rungs of σ.
+    pub stuck: Vec<ErrorTerm>,
+}
+
+impl<'a> Design<'a> {
+    /// The ladder, or both arms where the ladder leaves a term stuck that they can tell.
+    pub fn of(evidence: &Evidence<'a>) -> Self {
+        let both = (!stuck_terms(evidence).is_empty()).then(|| Self::both_arms(evidence));
+        both.flatten().unwrap_or_else(|| Self::ladder(evidence))
+    }
+
+    fn ladder(evidence: &Evidence<'a>) -> Self {
+        let rungs = evidence.ladder.clone();
+        let exponents = regressor_exponents(evidence.study, evidence.prediction);
+        let powers = |p: &f64| rungs.iter().map(|r| r.level.step_size.powf(*p)).collect();
+        let mut regressors = vec![vec![1.0; rungs.len()]];
+        regressors.extend(exponents.iter().map(powers));
+        Self {
+            rungs,
+            regressors,
+            names: exponents.iter().map(|p| format!("α^{p}")).collect(),
+            stuck: Vec::new(),
+        }
+    }
+
+    /// All rungs with all error terms in α and σ; none where the rungs of σ are not there, not compared at the same times
+    /// with the same limit, or too few to tell the terms apart.
+    pub fn both_arms(evidence: &Evidence<'a>) -> Option<Self> {
+        let rungs: Vec<_> = evidence.levels.iter().collect();
+        let count = rungs[0].compared.len();
+        let comparable = rungs.iter().any(|run| run.level.arm == Arm::Sigmas)
+            && rungs.iter().all(|run| run.compared.len() == count)
+            && !evidence.study.spec.limit.corrected
+            && evidence.limits.iter().all(|limit| limit.samples.paths == 1);
+        if !comparable {
+            return None;
+        }
+        let mut terms = error_terms(evidence.study, evidence.prediction);
+        if terms.len() + 1 >= rungs.len() {
+            terms.retain(|term| term.name != "α²");
+        }
+        let mut regressors = vec![vec![1.0; rungs.len()]];
+        regressors.extend(
+            terms
+                .iter()
+                .map(|term| rungs.iter().map(|run| term.at(&run.level)).collect()),
+        );
+        let ones = vec![1.0; rungs.len()];
+        weighted_least_squares(&regressors, &ones, &ones).ok()?;
+        Some(Self {
+            rungs,
+            regressors,
+            names: terms.iter().map(|term| term.name.to_owned()).collect(),
+            stuck: stuck_terms(evidence),
+        })
+    }
+}
+
+/// The terms that keep the limit from being reached: stuck along the ladder, and not told by the rungs of σ either.
+pub(super) fn unidentified_terms(evidence: &Evidence) -> Vec<ErrorTerm> {
+    let mut stuck = stuck_terms(evidence);
+    if !stuck.is_empty() && Design::both_arms(evidence).is_some() {
+        stuck.clear();
+    }
+    stuck
 }
 
 /// Coefficient `index` of a fit over the rungs (coarsest first). Where χ² says that the model does not hold, the standard

@@ -1,18 +1,19 @@
 //! Means and mean squared displacements: signed errors along the ladder, taken to α → 0, equivalent to the limit's.
 
-use super::extrapolation::{fit_over_rungs, regressor_exponents};
+use super::extrapolation::{Design, fit_over_rungs};
 use super::{
-    Check, Displacement, Evidence, NOISE_FLOOR, Place, RESAMPLES, RungError, TAIL_RESAMPLES,
+    Check, Displacement, Evidence, NOISE_FLOOR, Place, RESAMPLES, RungError, Table, order, path,
 };
-use crate::scenario::Schedule;
-use crate::statistics::{Outcome, PowerLaw, StatisticsError, classify, power_law};
+use crate::scenario::Arm;
+use crate::simulate::LevelRun;
+use crate::statistics::{Outcome, PowerLaw, StatisticsError, power_law};
 
 /// Standard errors are taken to be at least this share of the scale: rounding, and the tolerance of the limit.
 pub(crate) const ROUNDING: f64 = 1e-8;
 
 /// What of an observable o is averaged.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Moment {
+pub(super) enum Moment {
     /// E o.
     Mean,
     /// E (o − o(W(0)))², of stochastic limits: sees a wrong diffusion that leaves the means alone.
@@ -36,24 +37,36 @@ impl Moment {
 }
 
 /// The errors of one moment of one observable at one record time, rung by rung, coarsest first.
-struct Errors {
+pub(super) struct Errors<'a> {
     moment: Moment,
     places: Vec<Place>,
+    rungs: Vec<&'a LevelRun>,
     /// Of each rung; they differ by the rounding to whole iterations.
-    slow_times: Vec<f64>,
-    step_sizes: Vec<f64>,
-    errors: Vec<f64>,
+    pub slow_times: Vec<f64>,
+    pub step_sizes: Vec<f64>,
+    pub errors: Vec<f64>,
     std_errors: Vec<f64>,
     /// The standard error of the limit's own mean, common to all rungs; 0 where the limit is corrected rung by rung
     /// (then it is in `std_errors`) or deterministic.
     common: f64,
     /// Paths of the smallest ensemble less one: a cautious count for the standard error of the extrapolation.
-    degrees_of_freedom: f64,
+    pub degrees_of_freedom: f64,
 }
 
-impl Errors {
+/// An error taken to the limit.
+pub(super) struct Extrapolated {
+    pub estimate: f64,
+    /// Widened where the error model does not hold.
+    pub std_error: f64,
+    /// The estimate is the sum of the errors of the rungs with these weights.
+    pub weights: Vec<f64>,
+    fit: String,
+}
+
+impl<'a> Errors<'a> {
     fn at(
         evidence: &Evidence,
+        rungs: &[&'a LevelRun],
         observable: usize,
         moment: Moment,
         record: usize,
@@ -63,6 +76,7 @@ impl Errors {
         let mut errors = Errors {
             moment,
             places: Vec::new(),
+            rungs: rungs.to_vec(),
             slow_times: Vec::new(),
             step_sizes: Vec::new(),
             errors: Vec::new(),
@@ -70,7 +84,7 @@ impl Errors {
             common: 0.0,
             degrees_of_freedom: f64::INFINITY,
         };
-        for run in &evidence.ladder {
+        for run in rungs {
             let at = run.compared[record];
             let limit = evidence.limit_for(run);
             let limit_record = limit.record_at(run.slow_times[at]);
@@ -99,7 +113,7 @@ impl Errors {
     }
 
     /// The standard error of a rung's error, the limit's share in it.
-    fn std_error(&self, rung: usize) -> f64 {
+    pub fn std_error(&self, rung: usize) -> f64 {
         self.std_errors[rung].hypot(self.common)
     }
 
@@ -107,47 +121,41 @@ impl Errors {
         self.errors[rung].abs() >= NOISE_FLOOR * self.std_error(rung)
     }
 
-    /// The error extrapolated to α → 0 with its standard error and a description of the fit.
-    fn extrapolate(&self, exponents: &[f64]) -> Result<(f64, f64, String), StatisticsError> {
-        let powers = |p: &f64| {
-            self.step_sizes
-                .iter()
-                .map(|a| a.powf(*p))
-                .collect::<Vec<_>>()
-        };
-        let mut regressors = vec![vec![1.0; self.step_sizes.len()]];
-        regressors.extend(exponents.iter().map(powers));
+    /// The error extrapolated to α → 0, and to σ → 0 where the design has rungs of σ.
+    fn extrapolate(&self, design: &Design) -> Result<Extrapolated, StatisticsError> {
         let (estimate, std_error, fit) =
-            fit_over_rungs(&regressors, &self.errors, &self.std_errors, 0)?;
-        let terms: Vec<_> = exponents
+            fit_over_rungs(&design.regressors, &self.errors, &self.std_errors, 0)?;
+        let terms: Vec<_> = design
+            .names
             .iter()
             .zip(&fit.coefficients[1..])
-            .map(|(p, c)| format!("{c:+.3e}·α^{p}"))
+            .map(|(name, c)| format!("{c:+.3e}·{name}"))
             .collect();
         let chi = fit
             .p_value
             .map_or(String::new(), |p| format!(", χ² p = {p:.2}"));
-        Ok((
+        Ok(Extrapolated {
             estimate,
-            std_error.hypot(self.common),
-            format!("{}{chi}", terms.join(" ")),
-        ))
+            std_error: std_error.hypot(self.common),
+            weights: fit.weights.row(0).iter().copied().collect(),
+            fit: format!("{}{chi}", terms.join(" ")),
+        })
     }
 
-    /// c·α^p with an interval for p. The limit's own error is common to all rungs; it counts against each here.
+    /// c·α^p along the ladder with an interval for p. The limit's own error is common to all rungs; it counts against each
+    /// here.
     fn order(
         &self,
         evidence: &Evidence,
         level: f64,
         resamples: usize,
     ) -> Result<PowerLaw, StatisticsError> {
-        let std_errors: Vec<_> = (0..self.errors.len())
-            .map(|rung| self.std_error(rung))
-            .collect();
+        let rungs = evidence.ladder.len();
+        let std_errors: Vec<_> = (0..rungs).map(|rung| self.std_error(rung)).collect();
         let seed = evidence.study.spec.seed;
         power_law(
-            &self.step_sizes,
-            &self.errors,
+            &self.step_sizes[..rungs],
+            &self.errors[..rungs],
             &std_errors,
             NOISE_FLOOR,
             level,
@@ -156,17 +164,17 @@ impl Errors {
         )
     }
 
-    /// How far the errors stand out of their noise: where an order is best measured.
-    fn signal(&self) -> f64 {
-        self.errors
-            .iter()
-            .zip(&self.std_errors)
-            .map(|(e, se)| (e / se).powi(2))
-            .sum()
+    pub fn last_slow_time(&self) -> f64 {
+        self.slow_times[self.rungs_of_ladder() - 1]
     }
 
-    fn last_slow_time(&self) -> f64 {
-        self.slow_times[self.slow_times.len() - 1]
+    pub fn rungs(&self) -> &[&'a LevelRun] {
+        &self.rungs
+    }
+
+    fn rungs_of_ladder(&self) -> usize {
+        let arms = self.rungs.iter().map(|run| run.level.arm);
+        arms.filter(|&arm| arm == Arm::StepSizes).count()
     }
 
     /// The errors in words, rungs under the noise floor marked.
@@ -178,7 +186,14 @@ impl Errors {
                 " (noise floor)"
             };
             let (alpha, error) = (self.step_sizes[i], self.errors[i]);
-            format!("α={alpha}: {error:+.2e}±{:.0e}{mark}", self.std_error(i))
+            let sigma = match self.rungs[i].level.arm {
+                Arm::StepSizes => String::new(),
+                Arm::Sigmas => format!(" σ={:.3}", self.rungs[i].level.sigma),
+            };
+            format!(
+                "α={alpha}{sigma}: {error:+.2e}±{:.0e}{mark}",
+                self.std_error(i)
+            )
         };
         (0..self.errors.len())
             .map(rung)
@@ -186,13 +201,13 @@ impl Errors {
             .join(", ")
     }
 
-    fn rows(&self, evidence: &Evidence, observable: &str) -> Vec<RungError> {
+    fn rows(&self, observable: &str) -> Vec<RungError> {
         let row = |i: usize| RungError {
             observable: observable.to_owned(),
             moment: self.moment.name(),
-            level: evidence.ladder[i].level.number,
+            level: self.rungs[i].level.number,
             step_size: self.step_sizes[i],
-            sigma: evidence.ladder[i].level.sigma,
+            sigma: self.rungs[i].level.sigma,
             slow_time: self.slow_times[i],
             error: self.errors[i],
             std_error: self.std_error(i),
@@ -202,7 +217,11 @@ impl Errors {
     }
 }
 
-pub(super) fn checks(evidence: &Evidence, rung_errors: &mut Vec<RungError>) -> Vec<Check> {
+pub(super) fn checks(
+    evidence: &Evidence,
+    rung_errors: &mut Vec<RungError>,
+    tables: &mut Vec<Table>,
+) -> Vec<Check> {
     let counts: Vec<_> = evidence
         .ladder
         .iter()
@@ -212,7 +231,8 @@ pub(super) fn checks(evidence: &Evidence, rung_errors: &mut Vec<RungError>) -> V
         let detail = "on the coarsest rung several record times fall on one iteration; take fewer records or smaller step sizes";
         return vec![Check::of("mean", Outcome::Inconclusive, detail.into())];
     }
-    for run in &evidence.ladder {
+    let design = Design::of(evidence);
+    for run in &design.rungs {
         let left = run.level.paths - run.diverged.len();
         if left < 2 {
             let detail = format!(
@@ -222,13 +242,17 @@ pub(super) fn checks(evidence: &Evidence, rung_errors: &mut Vec<RungError>) -> V
             return vec![Check::of("mean", Outcome::Inconclusive, detail)];
         }
     }
+    let corrected = evidence.study.spec.limit.corrected;
+    let both = Design::both_arms(evidence).filter(|_| design.stuck.is_empty());
     let mut checks = Vec::new();
-    let mut clearest: Option<(&str, Errors)> = None;
+    let mut paths = path::Paths::default();
+    let mut scales = Vec::new();
     for (observable, name) in evidence.observables() {
         let displacement = Displacement::of(evidence, observable);
         if displacement.scale == 0.0 {
             continue;
         }
+        scales.push((observable, displacement.scale));
         let margins = evidence.margins();
         let start = evidence.limit_for(evidence.finest()).initial[observable];
         let mut questions = vec![(Moment::Mean, margins.mean * displacement.scale)];
@@ -239,35 +263,54 @@ pub(super) fn checks(evidence: &Evidence, rung_errors: &mut Vec<RungError>) -> V
             ));
         }
         for (moment, margin) in questions {
-            for record in 0..counts[0] {
-                let errors = Errors::at(evidence, observable, moment, record, displacement.scale);
-                rung_errors.extend(errors.rows(evidence, name));
-                if evidence.study.spec.limit.corrected {
-                    checks.extend(
-                        corrected_checks(evidence, &errors, margin)
-                            .into_iter()
-                            .map(|c| c.on(name)),
+            let errors: Vec<_> = (0..counts[0])
+                .map(|record| {
+                    let scale = displacement.scale;
+                    Errors::at(evidence, &design.rungs, observable, moment, record, scale)
+                })
+                .collect();
+            let mut extrapolated = Vec::new();
+            for (record, errors) in errors.iter().enumerate() {
+                rung_errors.extend(errors.rows(name));
+                if corrected {
+                    let of_rungs = corrected_checks(evidence, errors, margin);
+                    checks.extend(of_rungs.into_iter().map(|check| check.on(name)));
+                    continue;
+                }
+                let taken = errors.extrapolate(&design);
+                let mut check = extrapolated_check(evidence, errors, &taken, margin, displacement);
+                let scale = displacement.scale;
+                let by_both = both.as_ref().and_then(|both| {
+                    Errors::at(evidence, &both.rungs, observable, moment, record, scale)
+                        .extrapolate(both)
+                        .ok()
+                });
+                if let Some(both) = by_both {
+                    check.detail += &format!(
+                        "; with the rungs of σ {:+.2e}±{:.0e}: {}",
+                        both.estimate, both.std_error, both.fit
                     );
-                } else {
-                    checks
-                        .push(extrapolated_check(evidence, &errors, margin, displacement).on(name));
                 }
-                let clearer = |(_, best): &(&str, Errors)| errors.signal() > best.signal();
-                if observable == 0
-                    && moment == Moment::Mean
-                    && clearest.as_ref().is_none_or(clearer)
-                {
-                    clearest = Some((name, errors));
-                }
+                checks.push(check.on(name));
+                extrapolated.push(taken);
+            }
+            if moment == Moment::Mean {
+                let taken: Option<Vec<_>> = (!corrected)
+                    .then(|| extrapolated.into_iter().collect::<Result<_, _>>().ok())
+                    .flatten();
+                let check = paths.add(evidence, (observable, name), &errors, taken, margin);
+                checks.extend(check.map(|check| check.on(name)));
             }
         }
     }
     if checks.is_empty() {
         let detail = "none of the observables moves in the limit, so nothing can be compared; add one that does";
         checks.push(Check::of("mean", Outcome::Inconclusive, detail.into()));
-    }
-    if let (Some(expected), Some((name, errors))) = (evidence.study.spec.expect.order, clearest) {
-        checks.push(order_check(evidence, &errors, expected).on(name));
+    } else {
+        tables.push(paths.table());
+        let (check, table) = order::check(evidence, &design, &scales);
+        checks.extend(check);
+        tables.extend(table);
     }
     checks
 }
@@ -276,19 +319,18 @@ pub(super) fn checks(evidence: &Evidence, rung_errors: &mut Vec<RungError>) -> V
 fn extrapolated_check(
     evidence: &Evidence,
     errors: &Errors,
+    extrapolated: &Result<Extrapolated, StatisticsError>,
     margin: f64,
     displacement: Displacement,
 ) -> Check {
     let name = errors.moment.name();
-    let exponents = regressor_exponents(evidence.study, evidence.prediction);
-    let tested = errors
-        .extrapolate(&exponents)
-        .and_then(|(estimate, std_error, fit)| {
+    let tested = extrapolated
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(|taken| {
             let dof = Some(errors.degrees_of_freedom);
-            Ok((
-                evidence.equivalent(estimate, std_error, dof, 0.0, margin)?,
-                fit,
-            ))
+            let test = evidence.equivalent(taken.estimate, taken.std_error, dof, 0.0, margin)?;
+            Ok((test, &taken.fit))
         });
     let (test, fit) = match tested {
         Ok(tested) => tested,
@@ -349,38 +391,4 @@ fn corrected_checks(evidence: &Evidence, errors: &Errors, margin: f64) -> Vec<Ch
         }
     };
     (0..errors.errors.len()).map(rung).collect()
-}
-
-fn order_check(evidence: &Evidence, errors: &Errors, expected: f64) -> Check {
-    if matches!(evidence.study.schedule, Schedule::PolynomialInSteps { .. }) {
-        let detail = "with schedule.decay_steps each rung runs on a curve of its own; use decay_time to compare rungs";
-        return Check::of("order", Outcome::Inconclusive, detail.into());
-    }
-    let margin = evidence.margins().order;
-    match errors.order(evidence, evidence.margins().level, RESAMPLES) {
-        Err(error) => Check::impossible("order", &error),
-        Ok(law) => {
-            let interval = law.exponent_interval;
-            let strict = |level: f64| {
-                let level = level.max(1.0 / TAIL_RESAMPLES as f64);
-                let interval = errors
-                    .order(evidence, level, TAIL_RESAMPLES)?
-                    .exponent_interval;
-                Ok(classify(interval, expected, margin))
-            };
-            Check::of(
-                "order",
-                evidence.confirmed(classify(interval, expected, margin), strict),
-                format!(
-                    "slow time {:.4}: error {:.3e}·α^{:.2}, {} of {} rungs above the noise floor",
-                    errors.last_slow_time(),
-                    law.coefficient,
-                    law.exponent,
-                    law.above_floor.iter().filter(|&&above| above).count(),
-                    law.above_floor.len(),
-                ),
-            )
-            .with(law.exponent, interval, expected, margin)
-        }
-    }
 }

@@ -7,6 +7,8 @@ mod extrapolation;
 mod freezing;
 mod law;
 mod mean;
+mod order;
+mod path;
 mod power;
 mod separation;
 mod spread;
@@ -179,7 +181,7 @@ pub struct Table {
 }
 
 /// The names of all tables that a verdict may come with; a run removes those that an earlier one left.
-pub const TABLES: &[&str] = &["budget"];
+pub const TABLES: &[&str] = &["bands", "budget", "orders"];
 
 /// The signed error of a moment of one observable at one record time on one rung of the ladder.
 #[derive(Clone, Debug, PartialEq)]
@@ -387,7 +389,7 @@ pub fn verify(
         checks.extend(standstill::checks(&evidence));
         checks.extend(standstill::expectations(&evidence));
     } else {
-        checks.extend(mean::checks(&evidence, &mut errors));
+        checks.extend(mean::checks(&evidence, &mut errors, &mut tables));
         if evidence.is_deterministic() {
             checks.extend(spread::checks(&evidence));
         } else {
@@ -402,23 +404,20 @@ pub fn verify(
     // differences beyond what that explains.
     let separation = Separation::of(&evidence);
     let stuck = !extrapolation::stuck_terms(&evidence).is_empty();
+    let unidentified = !extrapolation::unidentified_terms(&evidence).is_empty();
     for check in &mut checks {
         let conduct = ["regime", "stability", "divergence"].contains(&check.name.as_str());
-        let compares = [
-            "mean",
-            "mean square",
-            "law W1",
-            "law KS",
-            "order",
-            "freezing",
-        ]
-        .contains(&check.name.as_str());
+        let off_the_limit = match check.name.as_str() {
+            "mean" | "mean square" | "path" | "order" => unidentified,
+            "law W1" | "law KS" | "freezing" => stuck,
+            _ => false,
+        };
         let of = check.observable.as_deref();
         let observable = evidence.observables().find(|(_, name)| Some(*name) == of);
         let stands = conduct
             || separation.explained.is_none()
             || observable.is_some_and(|(o, _)| separation.lets_stand(check, o));
-        if check.verdict == Outcome::Rejected && (!stands || (stuck && compares)) {
+        if check.verdict == Outcome::Rejected && (!stands || off_the_limit) {
             check.verdict = Outcome::Inconclusive;
         }
     }

@@ -66,7 +66,7 @@ impl Separation {
             check.null,
             check.margin,
         ) {
-            ("mean" | "mean at finite α", Some(interval), Some(null), Some(margin)) => {
+            ("mean" | "mean at finite α" | "path", Some(interval), Some(null), Some(margin)) => {
                 let gap = (interval.lower - null).max(null - interval.upper);
                 gap > margin + 2.0 * explained[observable]
             }
