@@ -231,7 +231,8 @@ pub struct LadderSpec {
     /// q in σ ∝ α^q along the ladder; 0 keeps σ fixed.
     #[serde(default)]
     pub sigma_exponent: f64,
-    /// Further rungs at one step size with σ multiplied by these factors, to measure the exponent of σ.
+    /// Further rungs at one step size with σ multiplied by these factors, to measure the exponent of σ; where the ladder
+    /// leaves an error term in σ that does not vanish, they take the errors of a deterministic limit to σ → 0.
     #[serde(default)]
     pub sigma_factors: Vec<f64>,
     /// The step size of those rungs (one of `step_sizes`); the second largest by default.

@@ -10,7 +10,7 @@ use crate::noise::NoisyLoss;
 pub enum Arm {
     /// A rung of the ladder of step sizes, on which everything is compared.
     StepSizes,
-    /// A further rung with another σ, for the exponent of σ alone.
+    /// A further rung with another σ, for the exponent of σ and for error terms that the ladder can't make vanish.
     Sigmas,
 }
 

@@ -134,6 +134,11 @@ impl ExponentSearch {
         (exponent - SMALLEST_EXPONENT).min(LARGEST_EXPONENT - exponent) < 1e-9
     }
 
+    /// The nearest exponent in the range searched.
+    pub(super) fn clamp(exponent: f64) -> f64 {
+        exponent.clamp(SMALLEST_EXPONENT, LARGEST_EXPONENT)
+    }
+
     fn rungs(&self) -> usize {
         self.log_steps.len()
     }

@@ -87,13 +87,14 @@ pub struct SeriesOrder {
 
 impl JointOrder {
     /// An interval for p that allows for a model which does not quite hold: that of resampled paths, stretched about p̂ by
-    /// √(X²/E X²) where that exceeds 1 (Birge 1932), and widened to what p̂ is without the coarsest rungs.
+    /// √(X²/E X²) where that exceeds 1 (Birge 1932), cut at the ends −4 and 8 of the range searched, and widened to what p̂ is
+    /// without the coarsest rungs.
     pub fn cautious(&self) -> Interval {
         let stretch = (self.chi_squared / self.expected_chi_squared)
             .sqrt()
             .max(1.0);
         let without = self.without_coarsest.unwrap_or(self.exponent);
-        let end = |end: f64| self.exponent + (end - self.exponent) * stretch;
+        let end = |end: f64| ExponentSearch::clamp(self.exponent + (end - self.exponent) * stretch);
         Interval {
             lower: end(self.resampled.lower).min(without),
             upper: end(self.resampled.upper).max(without),

@@ -81,6 +81,9 @@ pub(crate) fn regressor_exponents(study: &Study, prediction: &Prediction) -> Vec
 }
 
 /// The rungs that an extrapolation rests on, and what it takes their errors to be made of.
+///
+/// A term that the rungs of σ tell is measured at their step size alone: how its coefficient changes with α (terms such as
+/// ασ² beside σ²) no such design can see. The change is allowed for, see [`Design::unseen`].
 pub(super) struct Design<'a> {
     /// Coarsest first; the rungs of σ, where they take part, come last.
     pub rungs: Vec<&'a LevelRun>,
@@ -111,6 +114,29 @@ impl<'a> Design<'a> {
             names: exponents.iter().map(|p| format!("α^{p}")).collect(),
             stuck: Vec::new(),
         }
+    }
+
+    /// How far the extrapolation may be off because the coefficients of stuck terms vary with α: each term's part in the error
+    /// of the finest rung times α_σ/α₀, α_σ being the step size of the rungs of σ and α₀ the largest one. That is the change
+    /// on the way from α_σ to 0 if on the coarsest rung it is as large as the term itself.
+    pub fn unseen(&self, coefficients: &[f64]) -> f64 {
+        let of = |arm| {
+            self.rungs
+                .iter()
+                .rev()
+                .find(move |run| run.level.arm == arm)
+        };
+        let (Some(finest), Some(sigmas)) = (of(Arm::StepSizes), of(Arm::Sigmas)) else {
+            return 0.0;
+        };
+        let share = sigmas.level.step_size / self.rungs[0].level.step_size;
+        let part = |term: &ErrorTerm| {
+            let at = self.names.iter().position(|name| name == term.name);
+            at.map_or(0.0, |at| {
+                (coefficients[at + 1] * term.at(&finest.level)).abs()
+            })
+        };
+        share * self.stuck.iter().map(part).fold(0.0, f64::max)
     }
 
     /// All rungs with all error terms in α and σ; none where the rungs of σ are not there, not compared at the same times

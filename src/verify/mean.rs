@@ -136,7 +136,9 @@ impl<'a> Errors<'a> {
             .map_or(String::new(), |p| format!(", χ² p = {p:.2}"));
         Ok(Extrapolated {
             estimate,
-            std_error: std_error.hypot(self.common),
+            std_error: std_error
+                .hypot(self.common)
+                .hypot(design.unseen(&fit.coefficients)),
             weights: fit.weights.row(0).iter().copied().collect(),
             fit: format!("{}{chi}", terms.join(" ")),
         })
@@ -329,7 +331,7 @@ fn extrapolated_check(
         .map_err(Clone::clone)
         .and_then(|taken| {
             let dof = Some(errors.degrees_of_freedom);
-            let test = evidence.equivalent(taken.estimate, taken.std_error, dof, 0.0, margin)?;
+            let test = evidence.test(taken.estimate, taken.std_error, dof, 0.0, margin)?;
             Ok((test, &taken.fit))
         });
     let (test, fit) = match tested {
@@ -348,19 +350,14 @@ fn extrapolated_check(
     } else {
         "; the limit stands still, the scale is |P∇o||W(0)|"
     };
-    let mut check = Check::of(
-        name,
-        test.outcome,
-        format!(
-            "slow time {:.4}: error at α → 0; fit {fit}; {order}; {}{still}; displacement {:.4}",
-            errors.last_slow_time(),
-            errors.description(),
-            displacement.scale
-        ),
-    )
-    .with(test.estimate, test.interval, 0.0, margin);
-    check.p_value = Some(test.p_value);
-    check.p_difference = Some(test.p_difference);
+    let detail = format!(
+        "slow time {:.4}: error at α → 0; fit {fit}; {order}; {}{still}; displacement {:.4}",
+        errors.last_slow_time(),
+        errors.description(),
+        displacement.scale
+    );
+    let mut check = Check::tested(name, &test, 0.0, margin, detail);
+    check.degrees_of_freedom = Some(errors.degrees_of_freedom);
     check.place = errors.places.last().copied();
     check
 }
@@ -370,21 +367,15 @@ fn corrected_checks(evidence: &Evidence, errors: &Errors, margin: f64) -> Vec<Ch
     let name = format!("{} at finite α", errors.moment.name());
     let rung = |i: usize| {
         let dof = Some(errors.degrees_of_freedom);
-        match evidence.equivalent(errors.errors[i], errors.std_error(i), dof, 0.0, margin) {
+        match evidence.test(errors.errors[i], errors.std_error(i), dof, 0.0, margin) {
             Err(error) => Check::impossible(&name, &error),
             Ok(test) => {
                 let detail = format!(
                     "slow time {:.4}: error against the limit corrected for step size {}",
                     errors.slow_times[i], errors.step_sizes[i]
                 );
-                let mut check = Check::of(&name, test.outcome, detail).with(
-                    test.estimate,
-                    test.interval,
-                    0.0,
-                    margin,
-                );
-                check.p_value = Some(test.p_value);
-                check.p_difference = Some(test.p_difference);
+                let mut check = Check::tested(&name, &test, 0.0, margin, detail);
+                check.degrees_of_freedom = Some(errors.degrees_of_freedom);
                 check.place = Some(errors.places[i]);
                 check
             }

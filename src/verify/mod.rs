@@ -292,30 +292,6 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// [`equivalence`] at the level of one test, rejections confirmed at the level of all.
-    fn equivalent(
-        &self,
-        estimate: f64,
-        std_error: f64,
-        degrees_of_freedom: Option<f64>,
-        target: f64,
-        margin: f64,
-    ) -> Result<Equivalence, StatisticsError> {
-        let at = |level| {
-            equivalence(
-                estimate,
-                std_error,
-                degrees_of_freedom,
-                target,
-                margin,
-                level,
-            )
-        };
-        let mut test = at(self.margins().level)?;
-        test.outcome = self.confirmed(test.outcome, |level| Ok(at(level)?.outcome));
-        Ok(test)
-    }
-
     /// [`equivalence`] at the level of one test.
     fn test(
         &self,
