@@ -11,6 +11,7 @@
 //! | how far apart are two laws? | [`wasserstein_1`], [`kolmogorov_smirnov`], [`distance_to_reference`] |
 //! | when does a curve first reach a level? | [`first_crossing`] |
 //! | which of many differences are real? | [`holm`] |
+//! | how far apart are paired paths, and does that vanish? | [`root_mean_square`], [`pathwise_order`], [`squares_at_zero`], [`bounded_mean`] |
 //! | how does a time scale depend on step size and noise? | [`time_scale_exponents`] |
 //!
 //! `level` is a one-sided error rate throughout, strictly between 0 and ½: an interval "at `level`"
@@ -43,6 +44,7 @@ mod holm;
 mod joint_order;
 mod outcome;
 mod path_means;
+mod pathwise;
 mod power;
 mod power_law;
 mod streams;
@@ -63,6 +65,10 @@ pub use holm::holm;
 pub use joint_order::{JointErrors, JointOrder, JointRung, SeriesOrder};
 pub use outcome::{Interval, Outcome};
 pub use path_means::PathMeans;
+pub use pathwise::{
+    BoundedMean, PathwiseOrder, RootMeanSquare, bounded_mean, pathwise_order, root_mean_square,
+    squares_at_zero,
+};
 pub use power::margin_in_standard_errors;
 pub use power_law::{PowerLaw, power_law};
 pub use summary::{Summary, standard_deviation_with_error, summarize};
