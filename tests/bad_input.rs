@@ -197,6 +197,38 @@ mistakes_in_the_scenario! {
     step_size_twice: "0.08, 0.04" => "0.08, 0.08", ["s.toml:12:14", "0.08 stands twice"];
     step_size_unstable: "[0.16, 0.08, 0.04, 0.02]" => "[0.8, 0.4, 0.2, 0.1]", ["s.toml:12:", "step size 0.8 is unstable: α·λ_max = 3.400 ≥ 2", "largest stable step size there is 0.4706"];
 
+    // Coupled paths.
+    coupling_without_a_brownian_part: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n[ladder]" =>
+        "kind = \"label\"\n[coupling]\n[ladder]", ["s.toml:9:", "only sgld noise", "kind = \"sgld\""];
+    coupling_of_too_few_paths: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n[ladder]" =>
+        "kind = \"sgld\"\nlaw = \"gaussian\"\nscale = 1.0\n[coupling]\npaths = 7\n[ladder]", ["s.toml:12:9", "coupling.paths must be at least 8"];
+    coupling_without_margin: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n[ladder]" =>
+        "kind = \"sgld\"\nlaw = \"gaussian\"\nscale = 1.0\n[coupling]\nmargin = 0.0\n[ladder]", ["s.toml:12:10", "coupling.margin must be a positive number"];
+    coupling_of_a_law_whose_sums_differ: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n[ladder]" =>
+        "kind = \"sgld\"\nlaw = \"uniform\"\nscale = 1.0\n[coupling]\npaths = 16\n[ladder]", ["s.toml:9:7", "uniform", "set law = \"gaussian\""];
+    coupling_of_minibatches: "observables = [\"imbalance\", \"u\"]\n[model]\nkind = \"product\"\nstart = { u = 2.0, v = 0.5 }\n[[noise]]\nkind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n[ladder]" =>
+        "observables = [\"norm\"]\n[model]\nkind = \"diagonal-network\"\ndimension = 4\nstart = { u = 0.7, v = 0.5 }\n[data]\nsamples = 2\ntruth = \"dense\"\n[[noise]]\nkind = \"sgld\"\n[[noise]]\nkind = \"minibatch\"\nbatch_size = 1\n[coupling]\n[ladder]", ["s.toml:15:14", "minibatches", "remove batch_size"];
+    coupling_with_a_schedule: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n[ladder]" =>
+        "kind = \"sgld\"\nlaw = \"gaussian\"\nscale = 1.0\n[coupling]\npaths = 16\n[schedule]\nkind = \"cosine\"\n[ladder]", ["s.toml:14:8", "constant", "remove [schedule]"];
+    coupling_with_the_corrected_limit: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n[ladder]" =>
+        "kind = \"sgld\"\nlaw = \"gaussian\"\nscale = 1.0\n[coupling]\npaths = 16\n[limit]\ncorrected = true\n[ladder]", ["s.toml:14:13", "plain limit", "remove limit.corrected"];
+    coupling_with_the_wrong_clock: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n[ladder]" =>
+        "kind = \"sgld\"\nlaw = \"gaussian\"\nscale = 1.0\n[coupling]\npaths = 16\n[limit]\nclock = \"fast\"\n[ladder]", ["s.toml:14:9", "t = kα²σ²", "remove limit.clock"];
+    coupling_with_a_time_step_below_the_finest_steps: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n[ladder]" =>
+        "kind = \"sgld\"\nlaw = \"gaussian\"\nscale = 1.0\n[coupling]\ntime_step = 1e-6\n[ladder]", ["s.toml:12:13", "coupling.time_step must lie between the slow time 3.600e-5"];
+    coupling_with_a_time_step_beyond_the_horizon: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n[ladder]" =>
+        "kind = \"sgld\"\nlaw = \"gaussian\"\nscale = 1.0\n[coupling]\ntime_step = 0.05\n[ladder]", ["s.toml:12:13", "a fiftieth 1.000e-3 of the horizon"];
+    coupling_unknown_key: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n[ladder]" =>
+        "kind = \"sgld\"\nlaw = \"gaussian\"\nscale = 1.0\n[coupling]\npath = 16\n[ladder]", ["s.toml:12:1", "unknown key `path`", "did you mean `paths`?"];
+    order_of_coupled_paths_without_coupling: "paths = 16\n" =>
+        "paths = 16\n[expect]\nstrong_order = 0.5\n", ["s.toml:19:16", "no section [coupling]", "add [coupling]"];
+    coupling_of_step_sizes_that_are_no_multiples: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n[ladder]\nstep_sizes = [0.16, 0.08, 0.04, 0.02]\nsigma = 0.3" =>
+        "kind = \"sgld\"\n[coupling]\n[ladder]\nstep_sizes = [0.16, 0.08, 0.04, 0.0201]\nsigma = 0.3", ["s.toml:11:14", "whole multiple of the next, but 0.04 / 0.0201 = 1.9900", "halve the step size"];
+    coupling_with_sigma_tied_to_the_step_size: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n[ladder]\nstep_sizes = [0.16, 0.08, 0.04, 0.02]\nsigma = 0.3" =>
+        "kind = \"sgld\"\n[coupling]\n[ladder]\nstep_sizes = [0.16, 0.08, 0.04, 0.02]\nsigma = 0.3\nsigma_exponent = 0.5", ["s.toml:13:18", "σ must be the same on all rungs", "remove ladder.sigma_exponent"];
+    coupling_in_a_regime_without_a_brownian_part: "kind = \"label\"\nlaw = \"gaussian\"\nscale = 1.0\n[ladder]" =>
+        "kind = \"sgld\"\n[[noise]]\nkind = \"anti-pgd\"\n[coupling]\n[ladder]", ["s.toml:11:", "the non-degenerate limit here has none", "remove [coupling]"];
+
     // Records and paths.
     records_none: "records = 5" => "records = 0", ["s.toml:16:11", "at least one record"];
     records_empty: "records = 5" => "records = []", ["s.toml:16:11", "record times"];

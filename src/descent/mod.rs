@@ -2,7 +2,9 @@
 //!
 //! Shares the noisy loss with the limit and nothing else: own random numbers, own loop, no derivative beyond ∇L̂.
 
+mod coupled;
 mod ensemble;
 mod kernel;
 
+pub use coupled::{CoupledPlan, CoupledRungs};
 pub use ensemble::{DescentPlan, DescentRun, Divergence, run_descent};

@@ -73,9 +73,14 @@ impl Coefficients {
         let mut shock = &self.diffusion * along;
         if self.isotropic != 0.0 {
             let all = DVector::from_fn(self.drift.len(), |_, _| normal());
-            shock.axpy(self.isotropic, &frame.tangent_part(&all), 1.0);
+            shock += self.isotropic_shock(frame, &all);
         }
         shock
+    }
+
+    /// s P ξ, the isotropic part alone, for a given ξ in R^m.
+    pub fn isotropic_shock(&self, frame: &Frame, normals: &DVector<f64>) -> DVector<f64> {
+        frame.tangent_part(normals) * self.isotropic
     }
 
     /// √tr B Bᵀ, with `frame` that of the point.

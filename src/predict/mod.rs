@@ -168,6 +168,7 @@ pub fn predict(study: &Study) -> Result<Prediction, ScenarioError> {
     minibatches_are_stable(study, &prediction)?;
     correction_is_derived(study, &prediction)?;
     integrator_fits(study, &prediction)?;
+    coupling_is_exact(study, &prediction)?;
     for level in &study.levels {
         let predicted = predict_level(study, &prediction, level, &start)?;
         prediction.levels.push(predicted);
@@ -324,6 +325,43 @@ pub fn warnings(study: &Study, prediction: &Prediction) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// Other Brownian parts than that of sgld noise, beyond this share of it, would not be coupled.
+const UNCOUPLED_SHARE: f64 = 1e-6;
+
+/// The sums of η are the Brownian motion of the degenerate limit on its own clock, and of no other.
+fn coupling_is_exact(study: &Study, prediction: &Prediction) -> Result<(), ScenarioError> {
+    if study.spec.coupling.is_none() {
+        return Ok(());
+    }
+    let fail = |key, message: String, help| Err(study.source.error(key, message, help));
+    if prediction.regime() != Regime::Degenerate || prediction.is_deterministic() {
+        let message = format!(
+            "[coupling] drives iterates and limit by one Brownian path, but the {} limit here has none",
+            prediction.regime()
+        );
+        return fail("coupling", message, "remove [coupling]");
+    }
+    if prediction.clock != Clock::Slow {
+        let message = "[coupling] is exact on the clock t = kα²σ² only, on which sums of η are a Brownian motion";
+        return fail(
+            "limit.clock",
+            message.into(),
+            "remove limit.clock, or [coupling]",
+        );
+    }
+    let found = &prediction.coefficients;
+    if found.diffusion.norm() > UNCOUPLED_SHARE * found.isotropic.abs() {
+        let message =
+            "[coupling] couples the Brownian part of sgld noise, but another noise has one too";
+        return fail(
+            "coupling",
+            message.into(),
+            "remove the other noise, or [coupling]",
+        );
+    }
+    Ok(())
 }
 
 fn integrator_fits(study: &Study, prediction: &Prediction) -> Result<(), ScenarioError> {

@@ -36,6 +36,9 @@ pub struct ScenarioSpec {
     /// How the limit is computed.
     #[serde(default)]
     pub limit: LimitSpec,
+    /// Drive all rungs and a stochastic limit by one Brownian path; not done unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coupling: Option<CouplingSpec>,
     /// What is expected.
     #[serde(default)]
     pub expect: ExpectSpec,
@@ -421,6 +424,30 @@ pub enum MasksSpec {
     Local,
 }
 
+/// `[coupling]`: paths on which every rung and the limit are driven by the same Brownian motion.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a section [coupling]")]
+pub struct CouplingSpec {
+    /// Number of coupled paths.
+    pub paths: usize,
+    /// The largest time step of the limit along them; by default a few steps of the finest rung, so few that the limit's
+    /// own error stays below that of the iterates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_step: Option<f64>,
+    /// What may be left of the distance between coupled paths as α → 0: share of the observable's displacement.
+    pub margin: f64,
+}
+
+impl Default for CouplingSpec {
+    fn default() -> Self {
+        Self {
+            paths: 256,
+            time_step: None,
+            margin: 0.05,
+        }
+    }
+}
+
 /// `[expect]`: a derived or measured value that disagrees is a rejected check.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a section [expect]")]
@@ -434,6 +461,9 @@ pub struct ExpectSpec {
     /// p in error ∝ α^p; not checked unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<f64>,
+    /// p in (E|o(w) − o(W)|²)^½ ∝ α^p on coupled paths; only that it vanishes is checked unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strong_order: Option<f64>,
     /// Whether the schedule freezes the evolution: slow time stays finite; not checked unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub freezes: Option<bool>,

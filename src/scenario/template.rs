@@ -66,6 +66,12 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
     } else {
         "\"gaussian\", \"rademacher\" or \"uniform\""
     };
+    let coupling = if mechanism == Mechanism::Sgld {
+        "# [coupling]    # compare path by path, all rungs and the limit driven by one Brownian motion\n\
+         # paths = 256\n\n"
+    } else {
+        ""
+    };
     let design =
         Design::of(&noisy, &start).map_err(|error| fail(error.to_string(), String::new()))?;
     let Design {
@@ -99,6 +105,7 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
          # decay_time = 0.2      # k₀ as a slow time\n\n\
          [limit]\n\
          corrected = false   # true: correct the limit for each finite step size\n\n\
+         {coupling}\
          [expect]\n\
          regime = \"{regime}\"   # as derived; a disagreement is a rejected check\n\n\
          [margins]   # shares of the total displacement, declared before the run\n\

@@ -1,14 +1,17 @@
-//! Runs both sides of a study: the ensembles of iterates of every rung, and the limit at their record times.
+//! Runs both sides of a study: the ensembles of iterates of every rung, and the limit at their record times; or both on
+//! coupled paths.
 
+mod coupled;
 mod descents;
 mod limits;
 mod refinement;
 mod samples;
 
+pub use coupled::{CoupledRun, run_coupled};
 pub use descents::{LevelRun, plan_levels, run_levels};
 pub use limits::{LimitRun, run_limits};
 pub use refinement::{Refinement, TRIED_ERROR, refine_limits};
-pub use samples::Samples;
+pub use samples::{Moments, Samples};
 
 /// Is told how a long phase gets on. One phase at a time.
 pub trait Monitor: Sync {

@@ -43,14 +43,11 @@ impl Samples {
 
     /// Mean and variance (unbiased) of a transformed value over the finite paths, and their number.
     pub fn moments(&self, record: usize, observable: usize, f: impl Fn(f64) -> f64) -> Moments {
-        let mut moments = Moments::default();
-        for path in 0..self.paths {
-            let x = self.value(path, record, observable);
-            if x.is_finite() {
-                moments.add(f(x));
-            }
-        }
-        moments
+        (0..self.paths)
+            .map(|path| self.value(path, record, observable))
+            .filter(|x| x.is_finite())
+            .map(f)
+            .collect()
     }
 }
 
@@ -62,6 +59,16 @@ pub struct Moments {
     /// Their mean; 0 if there are none.
     pub mean: f64,
     squares: f64,
+}
+
+impl FromIterator<f64> for Moments {
+    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
+        let mut moments = Self::default();
+        for x in values {
+            moments.add(x);
+        }
+        moments
+    }
 }
 
 impl Moments {
