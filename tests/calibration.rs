@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 use singlim::predict::predict;
 use singlim::scenario::{Study, parse};
-use singlim::simulate::{Silent, plan_levels, refine_limits, run_levels, run_limits};
+use singlim::simulate::{Silent, Simulation, run_both};
 use singlim::statistics::Outcome;
 use singlim::verify::verify;
 use statrs::distribution::{Binomial, DiscreteCDF};
@@ -23,11 +23,9 @@ fn outcomes(scenario: &str, set: &[&str], runs: u64) -> Vec<Outcome> {
             let (spec, source) = parse(scenario, &text, &overrides).unwrap();
             let study = Study::resolve(spec, source).unwrap();
             let prediction = predict(&study).unwrap();
-            let planned = plan_levels(&study, &prediction);
-            let limits = run_limits(&study, &prediction, &planned, &Silent).unwrap();
-            let levels = run_levels(&study, &prediction, planned, &Silent);
-            let refined = refine_limits(&study, &prediction, &levels, &limits, &Silent);
-            verify(&study, &prediction, &levels, &limits, &refined).verdict
+            let (levels, limits) = run_both(&study, &prediction, &Silent).unwrap();
+            let simulation = Simulation::of(&study, &prediction, &levels, &limits, &Silent);
+            verify(&study, &prediction, &simulation).verdict
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use singlim::predict::predict;
 use singlim::scenario::{Study, parse};
-use singlim::simulate::{Silent, plan_levels, refine_limits, run_levels, run_limits};
+use singlim::simulate::{Silent, Simulation, run_both};
 use singlim::statistics::Outcome;
 use singlim::verify::{Check, Verdict, verify};
 
@@ -17,11 +17,9 @@ fn verdict(set: &[&str]) -> Verdict {
     let (spec, source) = parse("fixed σ", &text, &overrides).unwrap();
     let study = Study::resolve(spec, source).unwrap();
     let prediction = predict(&study).unwrap();
-    let planned = plan_levels(&study, &prediction);
-    let limits = run_limits(&study, &prediction, &planned, &Silent).unwrap();
-    let levels = run_levels(&study, &prediction, planned, &Silent);
-    let refined = refine_limits(&study, &prediction, &levels, &limits, &Silent);
-    verify(&study, &prediction, &levels, &limits, &refined)
+    let (levels, limits) = run_both(&study, &prediction, &Silent).unwrap();
+    let simulation = Simulation::of(&study, &prediction, &levels, &limits, &Silent);
+    verify(&study, &prediction, &simulation)
 }
 
 fn named<'a>(verdict: &'a Verdict, name: &'a str) -> impl Iterator<Item = &'a Check> {

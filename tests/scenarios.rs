@@ -170,6 +170,7 @@ scenarios! {
     row_9_bernoulli_dropconnect_on_the_circle_converges: "scenarios/circle-bernoulli-dropconnect.toml";
     row_10_sgld_on_the_sphere_converges: "scenarios/sphere-sgld.toml";
     row_11_sgld_in_the_valley_converges: "scenarios/valley-sgld.toml";
+    row_11_sgld_in_the_valley_converges_path_by_path: "scenarios/valley-sgld-coupled.toml";
     row_12_anti_pgd_in_the_widening_valley_converges: "scenarios/widening-valley-anti-pgd.toml";
     row_13_sgld_in_the_widening_valley_converges: "scenarios/widening-valley-sgld.toml";
     label_noise_at_large_steps_follows_the_corrected_limit: "scenarios/label-noise-corrected.toml";
@@ -298,6 +299,19 @@ fn smaller_faults_are_noticed_too() {
     let diffusion = &["limit.diffusion_scale=1.2", "ladder.paths=8000"];
     let outcome = verify("scenarios/product-sgld.toml", diffusion);
     assert_eq!(outcome.code, 1, "{}", outcome.verdict["sentence"]);
+}
+
+/// A limit that is driven the wrong way has the right law: only coupled paths tell.
+#[test]
+fn a_limit_driven_the_wrong_way_is_rejected_path_by_path_alone() {
+    let set = ["limit.diffusion_scale=-1.0"];
+    let outcome = verify("scenarios/valley-sgld-coupled.toml", &set);
+    assert_eq!(outcome.code, 1, "{}", outcome.verdict["sentence"]);
+    assert!(
+        rejected(&outcome.verdict)
+            .iter()
+            .all(|name| name.starts_with("strong"))
+    );
 }
 
 #[test]

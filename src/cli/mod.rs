@@ -18,7 +18,7 @@ use singlim::report::{
 };
 use singlim::scenario::{Study, load, template};
 use singlim::simulate::{
-    LevelRun, Monitor, Silent, plan_levels, refine_limits, run_levels, run_limits,
+    LevelRun, Monitor, Silent, Simulation, plan_levels, run_levels, run_limits,
 };
 use singlim::statistics::Outcome;
 use singlim::verify::verify;
@@ -331,10 +331,9 @@ fn simulate_and_write(
             levels
         }
     };
-    let verdict = (command == "verify").then(|| {
-        let refined = refine_limits(study, prediction, &levels, &limits, &*monitor);
-        verify(study, prediction, &levels, &limits, &refined)
-    });
+    let simulation = (command == "verify")
+        .then(|| Simulation::of(study, prediction, &levels, &limits, &*monitor));
+    let verdict = simulation.map(|simulation| verify(study, prediction, &simulation));
     manifest.ended = jiff::Timestamp::now().to_string();
     manifest.wall_seconds = begin.elapsed().as_secs_f64();
     manifest.cpu_seconds = cpu_seconds();

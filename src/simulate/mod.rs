@@ -13,6 +13,55 @@ pub use limits::{LimitRun, run_limits};
 pub use refinement::{Refinement, TRIED_ERROR, refine_limits};
 pub use samples::{Moments, Samples};
 
+use crate::derive::GeometryError;
+use crate::predict::Prediction;
+use crate::scenario::Study;
+
+/// All that a verdict rests on.
+pub struct Simulation<'a> {
+    /// The iterates of every rung.
+    pub levels: &'a [LevelRun],
+    /// The limits that they are compared with.
+    pub limits: &'a [LimitRun],
+    /// The limits under other settings.
+    pub refined: Vec<Refinement>,
+    /// Iterates and limit on the same Brownian paths, where the scenario asks for them.
+    pub coupled: Option<CoupledRun>,
+}
+
+impl<'a> Simulation<'a> {
+    /// Completes iterates and limits by what else a verdict needs.
+    pub fn of(
+        study: &Study,
+        prediction: &Prediction,
+        levels: &'a [LevelRun],
+        limits: &'a [LimitRun],
+        monitor: &dyn Monitor,
+    ) -> Self {
+        Self {
+            levels,
+            limits,
+            refined: refine_limits(study, prediction, levels, limits, monitor),
+            coupled: run_coupled(study, prediction, monitor),
+        }
+    }
+}
+
+/// Both sides of a study, as planned by its scenario.
+///
+/// # Errors
+/// The limit can't be continued.
+pub fn run_both(
+    study: &Study,
+    prediction: &Prediction,
+    monitor: &dyn Monitor,
+) -> Result<(Vec<LevelRun>, Vec<LimitRun>), GeometryError> {
+    // The limit first: it is the shorter part, and the one that can fail.
+    let planned = plan_levels(study, prediction);
+    let limits = run_limits(study, prediction, &planned, monitor)?;
+    Ok((run_levels(study, prediction, planned, monitor), limits))
+}
+
 /// Is told how a long phase gets on. One phase at a time.
 pub trait Monitor: Sync {
     /// A phase of `total` units begins.

@@ -2,6 +2,7 @@
 
 mod budget;
 mod conduct;
+mod coupled;
 mod displacement;
 mod extrapolation;
 mod freezing;
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::derive::Regime;
 use crate::predict::Prediction;
 use crate::scenario::{Arm, MarginsSpec, Study};
-use crate::simulate::{LevelRun, LimitRun, Refinement};
+use crate::simulate::{CoupledRun, LevelRun, LimitRun, Refinement, Simulation};
 use crate::statistics::{Equivalence, Interval, Outcome, StatisticsError, equivalence, holm};
 
 pub use budget::BudgetRow;
@@ -181,7 +182,7 @@ pub struct Table {
 }
 
 /// The names of all tables that a verdict may come with; a run removes those that an earlier one left.
-pub const TABLES: &[&str] = &["bands", "budget", "orders"];
+pub const TABLES: &[&str] = &["bands", "budget", coupled::TABLE, "orders"];
 
 /// The signed error of a moment of one observable at one record time on one rung of the ladder.
 #[derive(Clone, Debug, PartialEq)]
@@ -217,6 +218,8 @@ pub(crate) struct Evidence<'a> {
     limits: &'a [LimitRun],
     /// The same limits under other settings.
     refined: &'a [Refinement],
+    /// Iterates and limit on the same Brownian paths, where the scenario asks for them.
+    coupled: Option<&'a CoupledRun>,
 }
 
 impl<'a> Evidence<'a> {
@@ -339,14 +342,9 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// Compares iterates and limit; `refined` are the limits run again by [`refine_limits`](crate::simulate::refine_limits).
-pub fn verify(
-    study: &Study,
-    prediction: &Prediction,
-    levels: &[LevelRun],
-    limits: &[LimitRun],
-    refined: &[Refinement],
-) -> Verdict {
+/// Compares iterates and limit, and on coupled paths where there are any.
+pub fn verify(study: &Study, prediction: &Prediction, simulation: &Simulation) -> Verdict {
+    let (levels, limits) = (simulation.levels, simulation.limits);
     let evidence = Evidence {
         study,
         prediction,
@@ -356,7 +354,8 @@ pub fn verify(
             .collect(),
         levels,
         limits,
-        refined,
+        refined: &simulation.refined,
+        coupled: simulation.coupled.as_ref(),
     };
     let mut checks = conduct::checks(&evidence);
     let mut errors = Vec::new();
@@ -373,6 +372,7 @@ pub fn verify(
         }
         checks.extend(time_scale::checks(&evidence));
         checks.extend(freezing::checks(&evidence));
+        checks.extend(coupled::checks(&evidence, &mut tables));
     }
     let false_alarm_rate = 2.0 * study.spec.margins.level;
     keep_significant(&mut checks, false_alarm_rate);
