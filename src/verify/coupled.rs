@@ -368,7 +368,7 @@ fn moments(values: &[f64]) -> Moments {
 mod tests {
     use crate::predict::predict;
     use crate::scenario::{Study, parse};
-    use crate::simulate::{Silent, Simulation, run_both};
+    use crate::simulate::{Silent, Simulation, run_both, run_coupled};
     use crate::statistics::Outcome;
     use crate::verify::{TABLES, Verdict, verify};
 
