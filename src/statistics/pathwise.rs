@@ -310,7 +310,7 @@ mod tests {
     }
 
     /// 300 ladders of 100 paths. The interval covers with probability at least 0.93 in truth (nominal 0.96): false alarm
-    /// at most 10⁻⁶. Power: an order of ½ is told from ⅔ every time.
+    /// at most 10⁻⁶. Power: an order of ½ is told from ⅔ in nine ladders of ten.
     #[test]
     fn the_interval_of_the_order_covers_although_rungs_share_their_paths() {
         let trials = 300;
