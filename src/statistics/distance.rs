@@ -24,7 +24,7 @@ pub struct KolmogorovSmirnov {
 /// An empty sample; a value that is not finite.
 pub fn wasserstein_1(a: &[f64], b: &[f64]) -> Result<f64, StatisticsError> {
     let pooled = Pooled::new(a, b, 1)?;
-    Ok(pooled.area(pooled.steps()))
+    Ok(pooled.shape(pooled.steps(), pooled.unit()).area)
 }
 
 /// Two-sample Kolmogorov–Smirnov test, D = supₓ |Fₙ(x) − Gₘ(x)|, ties included.
@@ -40,7 +40,8 @@ pub fn wasserstein_1(a: &[f64], b: &[f64]) -> Result<f64, StatisticsError> {
 pub fn kolmogorov_smirnov(a: &[f64], b: &[f64]) -> Result<KolmogorovSmirnov, StatisticsError> {
     let pooled = Pooled::new(a, b, 1)?;
     let (n, m) = (a.len() as f64, b.len() as f64);
-    Ok(with_p_value(pooled.height(pooled.steps()), n * m / (n + m)))
+    let height = pooled.shape(pooled.steps(), pooled.unit()).height;
+    Ok(with_p_value(height, n * m / (n + m)))
 }
 
 /// One-sample Kolmogorov–Smirnov test, D = supₓ |Fₙ(x) − F(x)|, of a sample against the continuous
@@ -81,11 +82,22 @@ fn with_p_value(statistic: f64, effective_count: f64) -> KolmogorovSmirnov {
 /// Jumps are whole multiples of 1/(nm), so that sums of them are exact and equal samples have a
 /// distance of exactly 0.
 pub(super) struct Pooled {
-    values: Vec<f64>,
+    /// All values in increasing order.
+    pub(super) values: Vec<f64>,
     /// For each value, whether it is from the first sample.
     pub(super) from_first: Vec<bool>,
-    /// The sizes n and m.
-    pub(super) sizes: (usize, usize),
+    sizes: (usize, usize),
+}
+
+/// Three sizes of a step function H that is 0 at both ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Shape {
+    /// ∫ |H(x)| dx.
+    pub(super) area: f64,
+    /// supₓ |H(x)|.
+    pub(super) height: f64,
+    /// ∫ H(x)² dx.
+    pub(super) square: f64,
 }
 
 impl Pooled {
@@ -105,45 +117,39 @@ impl Pooled {
         })
     }
 
-    /// What a value of the first and one of the second sample add to Fₙ − Gₘ, in units of 1/(nm).
-    pub(super) fn jumps(&self) -> (i64, i64) {
-        (self.sizes.1 as i64, -(self.sizes.0 as i64))
+    /// nm.
+    pub(super) fn unit(&self) -> f64 {
+        self.sizes.0 as f64 * self.sizes.1 as f64
     }
 
-    /// The jumps of Fₙ − Gₘ.
+    /// The jumps of Fₙ − Gₘ, in units of 1/(nm).
     pub(super) fn steps(&self) -> impl Iterator<Item = i64> {
-        let (up, down) = self.jumps();
+        let (up, down) = (self.sizes.1 as i64, -(self.sizes.0 as i64));
         self.from_first
             .iter()
             .map(move |first| if *first { up } else { down })
     }
 
-    /// ∫ |H(x)| dx of the step function H with the jumps given, one at each pooled value.
-    pub(super) fn area(&self, steps: impl IntoIterator<Item = i64>) -> f64 {
-        self.plateaus(steps)
-            .map(|(height, width)| height * width)
-            .sum()
-    }
-
-    /// supₓ |H(x)| of the step function H with the jumps given, one at each pooled value.
-    pub(super) fn height(&self, steps: impl IntoIterator<Item = i64>) -> f64 {
-        self.plateaus(steps)
-            .map(|(height, _)| height)
-            .fold(0.0, f64::max)
-    }
-
-    /// |H| and the width of each interval between different neighbouring values where H ≠ 0.
-    fn plateaus(&self, steps: impl IntoIterator<Item = i64>) -> impl Iterator<Item = (f64, f64)> {
-        let unit = self.sizes.0 as f64 * self.sizes.1 as f64;
-        let mut sum = 0;
-        self.values
-            .windows(2)
-            .zip(steps)
-            .filter_map(move |(neighbours, step)| {
-                sum += step;
-                let width = neighbours[1] - neighbours[0];
-                (sum != 0 && width > 0.0).then(|| (sum.unsigned_abs() as f64 / unit, width))
-            })
+    /// The step function with the jumps given, one at each pooled value, in units of 1/`unit`.
+    pub(super) fn shape(&self, steps: impl IntoIterator<Item = i64>, unit: f64) -> Shape {
+        let (mut area, mut height, mut square) = (0.0, 0, 0.0);
+        let mut sum: i64 = 0;
+        for (neighbours, step) in self.values.windows(2).zip(steps) {
+            sum += step;
+            let width = neighbours[1] - neighbours[0];
+            // Between equal values H is nowhere.
+            if width > 0.0 {
+                let size = sum.unsigned_abs() as f64;
+                area += size * width;
+                square += size * size * width;
+                height = height.max(sum.unsigned_abs());
+            }
+        }
+        Shape {
+            area: area / unit,
+            height: height as f64 / unit,
+            square: square / (unit * unit),
+        }
     }
 }
 

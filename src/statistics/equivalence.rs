@@ -151,15 +151,20 @@ pub fn welch(
 ///
 /// Each sample has at least two values, all finite.
 pub(super) fn standard_error_of_difference(a: &[f64], b: &[f64]) -> (f64, Option<f64>) {
-    let squared_error = |x: &[f64]| central_moment(x, 2) * bessel(x.len()) / x.len() as f64;
-    let (from_a, from_b) = (squared_error(a), squared_error(b));
+    let variance = |x: &[f64]| central_moment(x, 2) * bessel(x.len());
+    welch_satterthwaite([variance(a), variance(b)], [a.len(), b.len()])
+}
+
+/// The same from the variances and the sizes.
+pub(super) fn welch_satterthwaite(variances: [f64; 2], sizes: [usize; 2]) -> (f64, Option<f64>) {
+    let [from_a, from_b] = [0, 1].map(|side| variances[side] / sizes[side] as f64);
     let total = from_a + from_b;
     if total == 0.0 {
         return (0.0, None);
     }
     let (share_a, share_b) = (from_a / total, from_b / total);
     let inverse_degrees =
-        share_a.powi(2) / (a.len() as f64 - 1.0) + share_b.powi(2) / (b.len() as f64 - 1.0);
+        share_a.powi(2) / (sizes[0] as f64 - 1.0) + share_b.powi(2) / (sizes[1] as f64 - 1.0);
     (total.sqrt(), Some(1.0 / inverse_degrees))
 }
 

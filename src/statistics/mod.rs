@@ -8,7 +8,8 @@
 //! | do many errors vanish at one order? | [`JointErrors`] |
 //! | where do many means lie, all at once? | [`simultaneous_band`], [`PathMeans`] |
 //! | how small must a standard error be to show equality? | [`margin_in_standard_errors`] |
-//! | how far apart are two laws? | [`wasserstein_1`], [`kolmogorov_smirnov`], [`distance_to_reference`] |
+//! | how far apart are two laws? | [`wasserstein_1`], [`kolmogorov_smirnov`], [`energy_distance`], [`mmd_squared`], [`sliced_wasserstein_1`] |
+//! | is that more than noise, and how much more at least and at most? | [`distances_to_reference`], [`permutation_p_value`] |
 //! | when does a curve first reach a level? | [`first_crossing`] |
 //! | which of many differences are real? | [`holm`] |
 //! | how far apart are paired paths, and does that vanish? | [`root_mean_square`], [`pathwise_order`], [`squares_at_zero`], [`bounded_mean`] |
@@ -35,18 +36,25 @@ mod checks;
 mod crossing;
 mod distance;
 mod distance_interval;
+mod energy;
 mod equivalence;
 mod error;
 mod exponent_search;
 mod exponents;
 mod fit;
+mod gauss_transform;
 mod holm;
 mod joint_order;
+mod mmd;
 mod outcome;
+mod pairs;
 mod path_means;
 mod pathwise;
+mod permutation;
+mod points;
 mod power;
 mod power_law;
+mod sliced;
 mod streams;
 mod summary;
 mod tails;
@@ -56,20 +64,25 @@ mod testing;
 pub use bands::{Band, simultaneous_band};
 pub use crossing::{Crossing, first_crossing};
 pub use distance::{KolmogorovSmirnov, kolmogorov_smirnov, kolmogorov_smirnov_cdf, wasserstein_1};
-pub use distance_interval::{Distance, DistanceEstimate, distance_to_reference};
+pub use distance_interval::{Distance, DistanceEstimate, Effort, distances_to_reference};
+pub use energy::energy_distance;
 pub use equivalence::{Equivalence, classify, equivalence, welch};
 pub use error::StatisticsError;
 pub use exponents::{Exponents, time_scale_exponents};
 pub use fit::{LinearFit, weighted_least_squares};
 pub use holm::holm;
 pub use joint_order::{JointErrors, JointOrder, JointRung, SeriesOrder};
+pub use mmd::{median_bandwidth, mmd_squared};
 pub use outcome::{Interval, Outcome};
 pub use path_means::PathMeans;
 pub use pathwise::{
     BoundedMean, PathwiseOrder, RootMeanSquare, bounded_mean, pathwise_order, root_mean_square,
     squares_at_zero,
 };
+pub use permutation::permutation_p_value;
+pub use points::Points;
 pub use power::margin_in_standard_errors;
 pub use power_law::{PowerLaw, power_law};
+pub use sliced::sliced_wasserstein_1;
 pub use summary::{Summary, standard_deviation_with_error, summarize};
 pub use tails::upper_quantile;

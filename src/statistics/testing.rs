@@ -19,6 +19,12 @@ pub(super) fn cases(key: &str) -> Vec<Value> {
         .clone()
 }
 
+/// Pairs of samples with their distances, which `tests/reference/laws.py` computed by dcor, POT, scipy and numpy.
+pub(super) fn law_cases() -> Vec<Value> {
+    serde_json::from_str(include_str!("../../tests/reference/laws.json"))
+        .expect("the reference file is a JSON list")
+}
+
 /// A JSON number.
 pub(super) fn number(value: &Value) -> f64 {
     value

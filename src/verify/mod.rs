@@ -182,7 +182,7 @@ pub struct Table {
 }
 
 /// The names of all tables that a verdict may come with; a run removes those that an earlier one left.
-pub const TABLES: &[&str] = &["bands", "budget", coupled::TABLE, "orders"];
+pub const TABLES: &[&str] = &["bands", "budget", coupled::TABLE, "laws", "orders"];
 
 /// The signed error of a moment of one observable at one record time on one rung of the ladder.
 #[derive(Clone, Debug, PartialEq)]
@@ -368,7 +368,9 @@ pub fn verify(study: &Study, prediction: &Prediction, simulation: &Simulation) -
         if evidence.is_deterministic() {
             checks.extend(spread::checks(&evidence));
         } else {
-            checks.extend(law::checks(&evidence));
+            let (law_checks, laws) = law::compare(&evidence);
+            checks.extend(law_checks);
+            tables.push(laws);
         }
         checks.extend(time_scale::checks(&evidence));
         checks.extend(freezing::checks(&evidence));
@@ -385,7 +387,7 @@ pub fn verify(study: &Study, prediction: &Prediction, simulation: &Simulation) -
         let conduct = ["regime", "stability", "divergence"].contains(&check.name.as_str());
         let off_the_limit = match check.name.as_str() {
             "mean" | "mean square" | "path" | "order" => unidentified,
-            "law W1" | "law KS" | "freezing" => stuck,
+            "law W1" | "law KS" | "joint law" | "freezing" => stuck,
             _ => false,
         };
         let of = check.observable.as_deref();
