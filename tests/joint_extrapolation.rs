@@ -1,25 +1,13 @@
 //! σ fixed along the ladder leaves an error of order σ² in the non-degenerate regime: rungs of σ take it to σ → 0.
 
-use singlim::predict::predict;
-use singlim::scenario::{Study, parse};
-use singlim::simulate::{Silent, Simulation, run_both};
+mod common;
+
 use singlim::statistics::Outcome;
-use singlim::verify::{Check, Verdict, verify};
+use singlim::verify::{Check, Verdict};
 
 fn verdict(set: &[&str]) -> Verdict {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/scenarios/product-anti-pgd.toml"
-    );
-    let text = std::fs::read_to_string(path).unwrap();
     let fixed = ["ladder.sigma_exponent=0", "ladder.sigma=0.15"];
-    let overrides: Vec<_> = fixed.iter().chain(set).map(|s| (*s).to_owned()).collect();
-    let (spec, source) = parse("fixed σ", &text, &overrides).unwrap();
-    let study = Study::resolve(spec, source).unwrap();
-    let prediction = predict(&study).unwrap();
-    let (levels, limits) = run_both(&study, &prediction, &Silent).unwrap();
-    let simulation = Simulation::of(&study, &prediction, &levels, &limits, &Silent);
-    verify(&study, &prediction, &simulation)
+    common::verdict("product-anti-pgd", &[&fixed, set].concat(), 1)
 }
 
 fn named<'a>(verdict: &'a Verdict, name: &'a str) -> impl Iterator<Item = &'a Check> {

@@ -1,15 +1,12 @@
 //! The laws of a stochastic limit in a whole study: right ones pass, a wrong diffusion is rejected, and the table says why.
 
-use singlim::predict::predict;
-use singlim::scenario::{Study, parse};
-use singlim::simulate::{Silent, plan_levels, run_levels, run_limits};
+mod common;
+
 use singlim::statistics::Outcome;
-use singlim::verify::{Check, Table, Verdict, verify};
+use singlim::verify::{Check, Table, Verdict};
 
 /// Langevin noise on the product model, small; the limit has more paths than the iterates.
 fn study(set: &[&str]) -> Verdict {
-    let path = format!("{}/scenarios/product-sgld.toml", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(path).unwrap();
     let small = [
         "ladder.step_sizes=[0.08, 0.056, 0.0392, 0.02744]",
         "ladder.sigma_factors=[]",
@@ -18,14 +15,7 @@ fn study(set: &[&str]) -> Verdict {
         "limit.paths=4000",
         "limit.time_step=0.01",
     ];
-    let overrides: Vec<String> = small.iter().chain(set).map(|s| (*s).to_owned()).collect();
-    let (spec, source) = parse("laws", &text, &overrides).unwrap();
-    let study = Study::resolve(spec, source).unwrap();
-    let prediction = predict(&study).unwrap();
-    let planned = plan_levels(&study, &prediction);
-    let limits = run_limits(&study, &prediction, &planned, &Silent).unwrap();
-    let levels = run_levels(&study, &prediction, planned, &Silent);
-    verify(&study, &prediction, &levels, &limits)
+    common::verdict("product-sgld", &[&small, set].concat(), 1)
 }
 
 fn laws(verdict: &Verdict) -> Vec<&Check> {

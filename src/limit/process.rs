@@ -18,8 +18,6 @@ pub struct Faults {
     pub diffusion_scale: f64,
     /// Leaves out `½∂²Φ[Σ]`, the Itô correction, where false.
     pub ito_correction: bool,
-    /// Leaves out `−P ∂³L[H⁺ QΣP]`, the mixed term of the Itô correction, where false.
-    pub mixed_term: bool,
     /// Leaves the steps of the integrator where they end, off Γ, where false.
     pub projection: bool,
     /// How masks enter; the theory is non-local.
@@ -34,7 +32,6 @@ impl Default for Faults {
             drift_scale: 1.0,
             diffusion_scale: 1.0,
             ito_correction: true,
-            mixed_term: true,
             projection: true,
             masks: Masks::NonLocal,
             lyapunov: false,
@@ -131,11 +128,9 @@ impl<M: Model> LimitProcess<'_, M> {
             }
             Regime::Degenerate => {
                 let noise = Covariance::at(self.noisy, w, frame, masks);
-                found.drift = match (self.faults.ito_correction, self.faults.mixed_term) {
-                    (false, _) => found.drift,
-                    (true, true) => tangential_drift(self.noisy, w, frame, &noise, stein),
-                    (true, false) => normal_regularization(self.noisy, w, frame, &noise, stein),
-                };
+                if self.faults.ito_correction {
+                    found.drift = tangential_drift(self.noisy, w, frame, &noise, stein);
+                }
                 let scale = self.faults.diffusion_scale;
                 found.diffusion = noise.tangential_columns(frame) * scale;
                 found.isotropic = noise.isotropic.sqrt() * scale;

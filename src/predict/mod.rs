@@ -387,12 +387,6 @@ fn integrator_fits(study: &Study, prediction: &Prediction) -> Result<(), Scenari
             "a degenerate noise",
         ),
         (
-            "limit.mixed_term",
-            !faults.mixed_term,
-            prediction.regime() == Regime::Degenerate && faults.ito_correction,
-            "a degenerate noise, and the rest of the Itô correction",
-        ),
-        (
             "limit.lyapunov",
             faults.lyapunov,
             limit.corrected,

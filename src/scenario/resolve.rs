@@ -54,7 +54,6 @@ impl Study {
             drift_scale: spec.limit.drift_scale,
             diffusion_scale: spec.limit.diffusion_scale,
             ito_correction: spec.limit.ito_correction,
-            mixed_term: spec.limit.mixed_term,
             projection: spec.limit.projection,
             lyapunov: spec.limit.lyapunov,
             masks: match spec.limit.masks {

@@ -350,9 +350,6 @@ pub struct LimitSpec {
     /// Declared fault where false: leaves out the Itô correction.
     #[serde(default = "yes")]
     pub ito_correction: bool,
-    /// Declared fault where false: leaves out the mixed term of the Itô correction.
-    #[serde(default = "yes")]
-    pub mixed_term: bool,
     /// Declared fault where false: does not project on Γ.
     #[serde(default = "yes")]
     pub projection: bool,
@@ -381,7 +378,6 @@ impl Default for LimitSpec {
             drift_scale: 1.0,
             diffusion_scale: 1.0,
             ito_correction: true,
-            mixed_term: true,
             projection: true,
             late_labels: false,
             masks: MasksSpec::NonLocal,

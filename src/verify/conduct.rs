@@ -2,16 +2,21 @@
 
 use super::{Check, Evidence};
 use crate::derive::{PointEvidence, Regime, RegimeEvidence};
+use crate::noise::Source;
+use crate::random::Law;
 use crate::simulate::LevelRun;
 use crate::statistics::Outcome;
 
 /// Diverged iterates: beyond this share of a rung the study is rejected, up to it it is inconclusive.
 const DIVERGED_SHARE: f64 = 0.01;
+/// Paths that end in the value of another: more than rounding brings about.
+const LARGEST_TWIN_SHARE: f64 = 0.01;
 /// Limit paths that could not be continued: up to this share is an inconvenience, beyond it a wrong setting.
 const FAILED_SHARE: f64 = 0.001;
 
 pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
     let mut checks = vec![regime(evidence), stability(evidence), divergence(evidence)];
+    checks.extend(independence(evidence));
     checks.extend(failed_limit_paths(evidence));
     checks.extend(ladder_reaches_the_limit(evidence));
     checks
@@ -100,6 +105,35 @@ fn divergence(evidence: &Evidence) -> Check {
     let mut check = Check::of("divergence", verdict, detail);
     check.estimate = Some(diverged as f64);
     check
+}
+
+/// No two paths of a rung end in the same value: streams that paths share would make every standard error too small.
+/// Only where noise of a continuous law moves the paths apart.
+fn independence(evidence: &Evidence) -> Option<Check> {
+    let continuous = |source: &Source| matches!(source.law, Law::Gaussian | Law::Uniform);
+    let sources = evidence.study.noisy.sources();
+    if evidence.prediction.regime() == Regime::Trivial || !sources.iter().all(continuous) {
+        return None;
+    }
+    let twins = |run: &LevelRun| {
+        let mut ends = run.samples.column(run.iterations.len() - 1, 0);
+        ends.sort_by(f64::total_cmp);
+        let spread = ends.last()? - ends.first()?;
+        // Values that differ by rounding alone say nothing.
+        let tells = spread > 1e-9 * ends.last()?.abs().max(1e-300);
+        let twins = ends.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        tells.then_some((twins as f64 / ends.len() as f64, run))
+    };
+    let worst = evidence.levels.iter().filter_map(twins);
+    let (share, run) = worst.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (share > LARGEST_TWIN_SHARE).then(|| {
+        let detail = format!(
+            "{:.0} % of the paths of step size {} end in exactly the value of another: they share random numbers",
+            100.0 * share,
+            run.level.step_size
+        );
+        Check::fact("independence", false, detail)
+    })
 }
 
 fn failed_limit_paths(evidence: &Evidence) -> Option<Check> {

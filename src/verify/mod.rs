@@ -481,7 +481,7 @@ fn sentence(verdict: Outcome, evidence: &Evidence, checks: &[Check]) -> String {
     }
 }
 
-/// The faults that a scenario plants in its limit.
+/// The faults that a scenario plants in its limit, or in its iterates.
 pub fn planted_faults(study: &Study, prediction: &Prediction) -> Vec<String> {
     let mut faults = Vec::new();
     let planted = study.faults;
@@ -496,6 +496,15 @@ pub fn planted_faults(study: &Study, prediction: &Prediction) -> Vec<String> {
     }
     if !planted.ito_correction {
         faults.push("limit.ito_correction = false".into());
+    }
+    if !planted.projection {
+        faults.push("limit.projection = false".into());
+    }
+    if study.spec.limit.late_labels {
+        faults.push("limit.late_labels = true".into());
+    }
+    if study.spec.ladder.shared_streams {
+        faults.push("ladder.shared_streams = true".into());
     }
     if planted.lyapunov {
         faults.push("limit.lyapunov = true".into());
