@@ -43,9 +43,10 @@ impl<'a, M: Model> DrivenPath<'a, M> {
         let normals = increment / time_step.sqrt();
         let shock = coefficients.isotropic_shock(&self.frame, &normals);
         let moved = euler_maruyama_step(&self.w, &coefficients.drift, &shock, time_step);
-        let (noisy, rank) = (self.process.noisy, self.process.rank);
-        (self.w, self.frame) =
-            project(noisy, &moved, rank).map_err(|error| error.at_time(self.time))?;
+        (self.w, self.frame) = self
+            .process
+            .land(&moved)
+            .map_err(|error| error.at_time(self.time))?;
         self.time += time_step;
         Ok(())
     }
