@@ -110,21 +110,15 @@ fn divergence(evidence: &Evidence) -> Check {
 /// No two paths of a rung end in the same value: streams that paths share would make every standard error too small.
 /// Only where noise of a continuous law moves the paths apart.
 fn independence(evidence: &Evidence) -> Option<Check> {
-    let continuous = |source: &Source| matches!(source.law, Law::Gaussian | Law::Uniform);
+    let continuous = |source: &Source| {
+        source.batch.is_none() && matches!(source.law, Law::Gaussian | Law::Uniform)
+    };
     let sources = evidence.study.noisy.sources();
     if evidence.prediction.regime() == Regime::Trivial || !sources.iter().all(continuous) {
         return None;
     }
-    let twins = |run: &LevelRun| {
-        let mut ends = run.samples.column(run.iterations.len() - 1, 0);
-        ends.sort_by(f64::total_cmp);
-        let spread = ends.last()? - ends.first()?;
-        // Values that differ by rounding alone say nothing.
-        let tells = spread > 1e-9 * ends.last()?.abs().max(1e-300);
-        let twins = ends.windows(2).filter(|pair| pair[0] == pair[1]).count();
-        tells.then_some((twins as f64 / ends.len() as f64, run))
-    };
-    let worst = evidence.levels.iter().filter_map(twins);
+    let levels = evidence.levels.iter();
+    let worst = levels.filter_map(|run| Some((twins(run)?, run)));
     let (share, run) = worst.max_by(|a, b| a.0.total_cmp(&b.0))?;
     (share > LARGEST_TWIN_SHARE).then(|| {
         let detail = format!(
@@ -134,6 +128,15 @@ fn independence(evidence: &Evidence) -> Option<Check> {
         );
         Check::fact("independence", false, detail)
     })
+}
+
+/// The share of paths that end in exactly the value of another; none where the values differ by no more than rounding.
+fn twins(run: &LevelRun) -> Option<f64> {
+    let mut ends = run.samples.column(run.iterations.len() - 1, 0);
+    ends.sort_by(f64::total_cmp);
+    let (first, last) = (ends.first()?, ends.last()?);
+    let twins = ends.windows(2).filter(|pair| pair[0] == pair[1]).count();
+    (last - first > 1e-9 * last.abs()).then_some(twins as f64 / ends.len() as f64)
 }
 
 fn failed_limit_paths(evidence: &Evidence) -> Option<Check> {
