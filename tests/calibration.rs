@@ -1,32 +1,24 @@
 //! How often the verdict itself is wrong: true theories that are rejected, planted faults that are not.
 //!
-//! Small studies over many seeds. Each bound is a binomial quantile: a test fails by chance with probability below 1e-6.
+//! Small studies over many seeds; `cargo bench --bench calibration` makes the full table of faults. Each bound is a binomial
+//! quantile: a test fails by chance with probability below 1e-6.
 
+mod common;
+
+use common::faults::STUDIES;
+use common::{judge, study, verdict};
 use rayon::prelude::*;
-use singlim::predict::predict;
-use singlim::scenario::{Study, parse};
-use singlim::simulate::{Silent, Simulation, run_both};
-use singlim::statistics::Outcome;
-use singlim::verify::verify;
-use statrs::distribution::{Binomial, DiscreteCDF};
+use singlim::simulate::{Silent, draw_limits, plan_levels, run_limits};
+use singlim::statistics::{Outcome, kolmogorov_smirnov_cdf};
+use singlim::verify::Verdict;
+use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
 
 const FALSE_ALARM_OF_TEST: f64 = 1e-6;
 
 fn outcomes(scenario: &str, set: &[&str], runs: u64) -> Vec<Outcome> {
-    let path = format!("{}/scenarios/{scenario}.toml", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(path).unwrap();
     (0..runs)
         .into_par_iter()
-        .map(|seed| {
-            let mut overrides: Vec<_> = set.iter().map(|s| (*s).to_owned()).collect();
-            overrides.push(format!("seed={}", 1000 + seed));
-            let (spec, source) = parse(scenario, &text, &overrides).unwrap();
-            let study = Study::resolve(spec, source).unwrap();
-            let prediction = predict(&study).unwrap();
-            let (levels, limits) = run_both(&study, &prediction, &Silent).unwrap();
-            let simulation = Simulation::of(&study, &prediction, &levels, &limits, &Silent);
-            verify(&study, &prediction, &simulation).verdict
-        })
+        .map(|seed| verdict(scenario, set, 1000 + seed).verdict)
         .collect()
 }
 
@@ -82,26 +74,122 @@ fn a_true_theory_is_rejected_no_more_often_than_declared() {
     }
 }
 
+/// Draws of the limit itself in place of iterates, against draws of the limit.
+fn null_runs(set: &[&str], runs: u64) -> Vec<Verdict> {
+    (0..runs)
+        .into_par_iter()
+        .map(|seed| {
+            let both = study("valley-sgld", set, 5000 + seed);
+            let planned = plan_levels(&both.0, &both.1);
+            let limits = run_limits(&both.0, &both.1, &planned, &Silent).unwrap();
+            let levels = draw_limits(&both.0, &both.1, planned).unwrap();
+            judge(&both, &levels, &limits)
+        })
+        .collect()
+}
+
+/// Uniformity is tested by Kolmogorov–Smirnov; each of the tests fails by chance with probability 1e-6. The same test on a
+/// spread two fifths too large shows its power.
+#[test]
+fn null_runs_give_uniform_p_values_and_rejections_at_the_declared_rate() {
+    let runs = 120;
+    let small = [
+        "ladder.records=2",
+        "ladder.paths=150",
+        "ladder.sigma_factors=[]",
+        "limit.time_step=0.02",
+    ];
+    let strict = [
+        "margins.mean=1e-6",
+        "margins.square=1e-6",
+        "margins.law=1e-6",
+        "margins.ks=1e-6",
+    ];
+    let verdicts = null_runs(&[&small[..], &strict].concat(), runs);
+    let rejected = verdicts
+        .iter()
+        .filter(|verdict| verdict.verdict == Outcome::Rejected);
+    let rejected = rejected.count() as u64;
+    assert!(rejected <= upper_bound(0.02, runs), "{rejected} of {runs}");
+    // One p-value a run of each kind, two-sided: the mean at the last record, with margins of nothing.
+    let normal = Normal::standard();
+    let p_values = |verdicts: &[Verdict], name: &str, shrink: f64| -> Vec<f64> {
+        let p = |verdict: &Verdict| {
+            let checks = verdict.checks.iter().filter(|check| check.name == name);
+            let check = checks.last().unwrap();
+            let interval = check.interval.unwrap();
+            let half = 0.5 * (interval.upper - interval.lower);
+            // 149 degrees of freedom at level 0.01.
+            let std_error = shrink * half / 2.3515;
+            2.0 * normal.sf(check.estimate.unwrap().abs() / std_error)
+        };
+        verdicts.iter().map(p).collect()
+    };
+    for name in ["mean", "mean square"] {
+        let p = p_values(&verdicts, name, 1.0);
+        let test = kolmogorov_smirnov_cdf(&p, |x| x).unwrap();
+        assert!(test.p_value > FALSE_ALARM_OF_TEST, "{name}: {test:?}");
+        let wrong = kolmogorov_smirnov_cdf(&p_values(&verdicts, name, 0.4), |x| x).unwrap();
+        assert!(wrong.p_value < FALSE_ALARM_OF_TEST, "{name}: {wrong:?}");
+    }
+    for distance in ["KS", "energy", "MMD"] {
+        let p: Vec<f64> = verdicts
+            .iter()
+            .filter_map(|verdict| permutation_p_value(verdict, distance))
+            .collect();
+        assert_eq!(p.len() as u64, runs, "{distance}");
+        // Permutation p-values are multiples of 1/(1 + B): uniform up to one step.
+        let test = kolmogorov_smirnov_cdf(&p, |x| (x - 0.0025).max(0.0)).unwrap();
+        assert!(test.p_value > FALSE_ALARM_OF_TEST, "{distance}: {test:?}");
+    }
+}
+
+/// Of the first observable on the finest rung.
+fn permutation_p_value(verdict: &Verdict, distance: &str) -> Option<f64> {
+    let table = verdict.tables.iter().find(|table| table.name == "laws")?;
+    let column = |name: &str| table.header.iter().position(|column| *column == name);
+    let (kind, p) = (column("distance")?, column("p_same")?);
+    let rows = table.rows.iter().filter(|row| row[kind] == distance);
+    rows.last()?[p].parse().ok()
+}
+
 #[test]
 fn planted_faults_are_rejected_with_probability_095_and_more() {
-    let runs = 60;
-    for (scenario, fault) in [
-        ("product-label-noise", "limit.drift_scale=1.2"),
-        ("product-label-noise", "limit.drift_scale=1.05"),
-        ("product-label-noise", "limit.clock=fast"),
-        ("product-anti-pgd", "limit.drift_scale=1.1"),
-        ("product-anti-pgd", "expect.regime=degenerate"),
-        ("circle-bernoulli-dropconnect", "limit.masks=local"),
+    let runs = 40;
+    for (study, fault) in [
+        (1, "limit.drift_scale=1.05"),
+        (1, "limit.clock=fast"),
+        (1, "ladder.shared_streams=true"),
+        (1, "ladder.late_labels=true"),
+        (0, "limit.drift_scale=1.1"),
+        (0, "expect.regime=degenerate"),
+        (2, "limit.masks=local"),
     ] {
-        let found = outcomes(
-            scenario,
-            &[&SMALL[..], &["ladder.paths=400", fault]].concat(),
-            runs,
-        );
+        let (name, scenario, set) = STUDIES[study];
+        let found = outcomes(scenario, &[set, &[fault]].concat(), runs);
         let rejected = count(&found, Outcome::Rejected);
         assert!(
             rejected >= lower_bound(0.95, runs),
-            "{scenario} {fault}: {rejected} of {runs} rejected"
+            "{name}, {fault}: {rejected} of {runs} rejected"
         );
+    }
+}
+
+/// The run says which error of the drift it would have rejected with probability 0.95; planted, that error is rejected as
+/// often, and half of it need not be.
+#[test]
+fn the_power_that_a_verdict_states_is_confirmed_by_a_planted_fault() {
+    let runs = 40;
+    for study in [0, 1] {
+        let (name, scenario, set) = STUDIES[study];
+        let stated = verdict(scenario, set, 999).power.unwrap().drift.unwrap();
+        let fault = format!("limit.drift_scale={}", 1.0 + stated);
+        let found = outcomes(scenario, &[set, &[fault.as_str()]].concat(), runs);
+        let rejected = count(&found, Outcome::Rejected);
+        assert!(
+            rejected >= lower_bound(0.95, runs),
+            "{name}, {fault}: {rejected} of {runs} rejected"
+        );
+        assert!(stated < 0.2, "{name}: {stated} is no power to speak of");
     }
 }

@@ -251,6 +251,9 @@ pub struct LadderSpec {
     /// Declared fault where true: every eight paths are driven by the random numbers of the first eight.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shared_streams: bool,
+    /// Declared fault where true: labels what is compared at a record with the time of the next.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late_labels: bool,
 }
 
 fn eight() -> RecordsSpec {
@@ -353,9 +356,6 @@ pub struct LimitSpec {
     /// Declared fault where false: does not project on Γ.
     #[serde(default = "yes")]
     pub projection: bool,
-    /// Declared fault where true: labels each record of the limit with the time of the next.
-    #[serde(default)]
-    pub late_labels: bool,
     /// Declared fault where "local": ½Δ_η in place of the non-local regulariser of masks.
     #[serde(default)]
     pub masks: MasksSpec,
@@ -379,7 +379,6 @@ impl Default for LimitSpec {
             diffusion_scale: 1.0,
             ito_correction: true,
             projection: true,
-            late_labels: false,
             masks: MasksSpec::NonLocal,
             lyapunov: false,
             clock: None,

@@ -34,6 +34,17 @@ pub struct LevelRun {
 }
 
 impl LevelRun {
+    /// The fault: what is compared at a record becomes what was found at the one before.
+    fn label_late(&mut self) {
+        let Samples { records, width, .. } = self.samples;
+        for path in 0..self.samples.paths {
+            for pair in self.compared.windows(2).rev() {
+                let [from, to] = [pair[0], pair[1]].map(|record| (path * records + record) * width);
+                self.samples.values.copy_within(from..from + width, to);
+            }
+        }
+    }
+
     /// Iterations times paths.
     pub fn path_steps(&self) -> u64 {
         let iterations = self.iterations.last().copied().unwrap_or(0);
@@ -163,6 +174,9 @@ fn run_level(
     });
     planned.samples.paths = level.paths;
     planned.samples.values = run.values;
+    if study.spec.ladder.late_labels {
+        planned.label_late();
+    }
     planned.diverged = run.diverged;
     planned
 }

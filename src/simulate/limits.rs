@@ -12,6 +12,8 @@ use crate::scenario::{Arm, IntegratorKind, Study};
 const SAME_TIME: f64 = 1e-12;
 /// How many paths of an ensemble are looked at for regime and eigenvalues.
 const WITNESSES: usize = 16;
+/// Streams of draws that stand in for iterates, beyond those of all rungs.
+const DRAWS: u32 = 1 << 31;
 
 /// The limit for all rungs, or for one.
 #[derive(Clone, Debug)]
@@ -109,6 +111,8 @@ pub(super) struct Limit<'a> {
     prediction: &'a Prediction,
     euler: bool,
     pub paths: usize,
+    /// With the seed it names the random streams.
+    stream: u32,
     start: &'a DVector<f64>,
     /// The rung that it is corrected for, and how its step size goes with slow time.
     corrected: Option<(u32, Box<dyn Fn(f64) -> f64 + Sync + 'a>)>,
@@ -140,6 +144,7 @@ impl<'a> Limit<'a> {
             prediction,
             euler,
             paths: if euler { study.limit_paths() } else { 1 },
+            stream: if corrected { number } else { u32::MAX },
             start: if corrected {
                 &prediction.levels[number as usize].landing
             } else {
@@ -198,10 +203,7 @@ impl<'a> Limit<'a> {
             time_step: self.study.limit_time_step(),
             merged: settings.merged,
             seed: self.study.spec.seed,
-            level: self
-                .corrected
-                .as_ref()
-                .map_or(u32::MAX, |(number, _)| *number),
+            level: self.stream,
         };
         run_ensemble(&process, self.start, &plan, step_size_at, keep, finished)
     }
@@ -253,16 +255,7 @@ impl<'a> Limit<'a> {
     ) -> Result<(), GeometryError> {
         for row in rows {
             match row {
-                Ok(mut records) => {
-                    if self.study.spec.limit.late_labels {
-                        // The fault: each record bears the time of the next.
-                        for i in (1..records.len()).rev() {
-                            records[i].0 = std::mem::take(&mut records[i - 1].0);
-                        }
-                        if let Some(first) = records.first_mut() {
-                            first.0.clone_from(&run.initial);
-                        }
-                    }
+                Ok(records) => {
                     for (values, seen, first) in records {
                         run.samples.values.extend(values);
                         if let Some(witness) = seen {
@@ -283,6 +276,26 @@ impl<'a> Limit<'a> {
             _ => Ok(()),
         }
     }
+}
+
+/// Iterates that are none: draws of the limit itself at the record times of each rung, independent of those that
+/// [`run_limits`] makes. A comparison of the two has nothing to find, which shows how often it finds something.
+///
+/// # Errors
+/// The limit can't be continued.
+pub fn draw_limits(
+    study: &Study,
+    prediction: &Prediction,
+    planned: Vec<LevelRun>,
+) -> Result<Vec<LevelRun>, GeometryError> {
+    let draw = |mut run: LevelRun| {
+        let mut limit = Limit::of(study, prediction, &run);
+        limit.paths = run.level.paths;
+        limit.stream = DRAWS + run.level.number;
+        run.samples = limit.values(&run.slow_times, limit.settings())?;
+        Ok(run)
+    };
+    planned.into_iter().map(draw).collect()
 }
 
 /// The slow times of all records that are compared, the horizon at constant step size, and freezing times.

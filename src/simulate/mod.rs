@@ -9,7 +9,7 @@ mod samples;
 
 pub use coupled::{CoupledRun, run_coupled};
 pub use descents::{LevelRun, plan_levels, run_levels};
-pub use limits::{LimitRun, run_limits};
+pub use limits::{LimitRun, draw_limits, run_limits};
 pub use refinement::{Refinement, TRIED_ERROR, refine_limits};
 pub use samples::{Moments, Samples};
 

@@ -500,8 +500,8 @@ pub fn planted_faults(study: &Study, prediction: &Prediction) -> Vec<String> {
     if !planted.projection {
         faults.push("limit.projection = false".into());
     }
-    if study.spec.limit.late_labels {
-        faults.push("limit.late_labels = true".into());
+    if study.spec.ladder.late_labels {
+        faults.push("ladder.late_labels = true".into());
     }
     if study.spec.ladder.shared_streams {
         faults.push("ladder.shared_streams = true".into());
