@@ -184,6 +184,9 @@ mistakes_in_the_scenario! {
     sigma_factor_out_of_range: "[0.5, 0.7]" => "[1e-9]", ["s.toml:14:18", "sigma_factors must lie between"];
     sigma_factor_twice: "[0.5, 0.7]" => "[0.5, 0.5]", ["s.toml:14:", "sigma_factors"];
     sigma_step_size_off_the_ladder: "sigma = 0.3" => "sigma = 0.3\nsigma_step_size = 0.07", ["s.toml:14:19", "ladder.sigma_step_size 0.07 is not one of ladder.step_sizes"];
+    sigma_grid_without_factors: "sigma_factors = [0.5, 0.7]" => "sigma_grid = true", ["s.toml:14:", "ladder.sigma_grid needs ladder.sigma_factors", "add sigma_factors"];
+    sigma_grid_at_one_step_size: "sigma = 0.3" => "sigma = 0.3\nsigma_grid = true\nsigma_step_size = 0.04", ["s.toml:14:14", "ladder.sigma_grid varies σ at every step size", "remove one"];
+    sigma_grid_not_a_boolean: "sigma = 0.3" => "sigma = 0.3\nsigma_grid = 2", ["s.toml:14:14", "sigma_grid"];
     noise_scale_zero: "scale = 1.0" => "scale = 0.0", ["s.toml:10:9", "noise.scale must be a positive number"];
     noise_scale_infinite: "scale = 1.0" => "scale = inf", ["s.toml:10:9", "noise.scale must be a positive number"];
     noise_scale_whose_square_overflows: "scale = 1.0" => "scale = 1e200", ["s.toml:10:9", "scale"];

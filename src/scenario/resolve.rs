@@ -280,8 +280,25 @@ impl Resolver<'_> {
                 arm: Arm::StepSizes,
             });
         }
-        let at = spec.sigma_step_size.unwrap_or(levels[1].step_size);
-        let Some(base) = levels.iter().find(|level| level.step_size == at).copied() else {
+        let ladder = levels.clone();
+        for base in self.sigma_bases(&ladder)? {
+            for &factor in &spec.sigma_factors {
+                levels.push(Level {
+                    number: levels.len() as u32,
+                    sigma: base.sigma * factor,
+                    arm: Arm::Sigmas,
+                    ..base
+                });
+            }
+        }
+        Ok(levels)
+    }
+
+    /// The rungs of the ladder at which σ is varied: one, or all of a grid.
+    fn sigma_bases(&self, ladder: &[Level]) -> Result<Vec<Level>> {
+        let spec = &self.spec.ladder;
+        let at = spec.sigma_step_size.unwrap_or(ladder[1].step_size);
+        let Some(base) = ladder.iter().find(|level| level.step_size == at) else {
             let message = format!("ladder.sigma_step_size {at} is not one of ladder.step_sizes");
             return self.fail("ladder.sigma_step_size", message, "");
         };
@@ -297,14 +314,20 @@ impl Resolver<'_> {
                 return self.fail(&key, format!("ladder.sigma_factors has {factor} twice"), "");
             }
             self.within(&key, factor, (1e-3, 1e3))?;
-            levels.push(Level {
-                number: levels.len() as u32,
-                sigma: base.sigma * factor,
-                arm: Arm::Sigmas,
-                ..base
-            });
         }
-        Ok(levels)
+        if !spec.sigma_grid {
+            return Ok(vec![*base]);
+        }
+        const KEY: &str = "ladder.sigma_grid";
+        if spec.sigma_factors.is_empty() {
+            let message = "ladder.sigma_grid needs ladder.sigma_factors";
+            return self.fail(KEY, message, "add sigma_factors = [0.5, 0.7]");
+        }
+        if spec.sigma_step_size.is_some() {
+            let message = "ladder.sigma_grid varies σ at every step size, not at ladder.sigma_step_size alone";
+            return self.fail(KEY, message, "remove one of the two");
+        }
+        Ok(ladder.to_vec())
     }
 
     /// Step sizes in descending order with their numbers of paths.

@@ -241,6 +241,9 @@ pub struct LadderSpec {
     /// The step size of those rungs (one of `step_sizes`); the second largest by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sigma_step_size: Option<f64>,
+    /// Whether those rungs are run at every step size: a design in two factors, which measures both exponents jointly.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sigma_grid: bool,
     /// T: how long, in slow time at constant step size.
     pub horizon: f64,
     /// How many equally spaced record times, or the times themselves.

@@ -96,6 +96,7 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
          sigma = {sigma:?}            # σ at the largest step size\n\
          sigma_exponent = {exponent:?}   # q in σ ∝ α^q; 0 keeps σ fixed\n\
          sigma_factors = [0.5, 0.7]   # further rungs at another σ, to measure its exponent\n\
+         sigma_grid = false   # true: at every step size, to measure both exponents jointly\n\
          horizon = {horizon:.3}        # T in slow time\n\
          records = 5\n\
          paths = 2000\n\n\
