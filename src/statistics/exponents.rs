@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::summary::mean;
-use super::{Interval, StatisticsError, checks, tails, weighted_least_squares};
+use super::{Ellipse, Interval, StatisticsError, checks, tails, weighted_least_squares};
 
 /// A logarithm counts as constant when it varies by less than this.
 const CONSTANT: f64 = 1e-9;
@@ -38,6 +38,35 @@ pub struct Exponents {
     pub p_value: Option<f64>,
     /// Factor by which the standard errors were inflated, √max(1, χ²/dof).
     pub inflation: f64,
+}
+
+impl Exponents {
+    /// Those of the law of the errors: Student's where their size was taken from the residuals, else normal (`None`).
+    pub fn error_degrees(&self) -> Option<f64> {
+        (self.inflation > 1.0).then_some(self.degrees_of_freedom as f64)
+    }
+
+    /// The K that the fit gives at a step size and a σ.
+    pub fn iterations_at(&self, step_size: f64, sigma: f64) -> f64 {
+        let from_sigma = self.sigma.map_or(0.0, |exponent| exponent * sigma.ln());
+        (self.log_prefactor - self.step_size * step_size.ln() - from_sigma).exp()
+    }
+
+    /// The ellipse that covers (a, b) with probability 1 − 2·`level`; `None` when σ is constant.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ellipse::new`].
+    pub fn ellipse(&self, level: f64) -> Result<Option<Ellipse>, StatisticsError> {
+        let (Some(sigma), Some(error), Some(covariance)) =
+            (self.sigma, self.sigma_std_error, self.covariance)
+        else {
+            return Ok(None);
+        };
+        let centre = [self.step_size, sigma];
+        let variances = [self.step_size_std_error.powi(2), error.powi(2)];
+        Ellipse::new(centre, variances, covariance, self.error_degrees(), level).map(Some)
+    }
 }
 
 /// Fits log K = κ − a·log α − b·log σ to the iterations K that a run takes to some event.
@@ -196,6 +225,9 @@ mod tests {
             assert_close(result.chi_squared, number(&case["chi_squared"]), 1e-8);
             assert_close(result.p_value.unwrap(), number(&case["p_value"]), 1e-7);
             assert_close(result.inflation, number(&case["inflation"]), 1e-8);
+            let at = |key: &str| numbers(&case[key])[0];
+            let fitted = result.iterations_at(at("step_sizes"), at("sigmas"));
+            assert!((fitted / at("iterations")).ln().abs() < 1.0, "{fitted}");
         }
     }
 
@@ -224,11 +256,14 @@ mod tests {
     fn inflated_intervals_cover_although_the_errors_were_understated() {
         let trials = 1000;
         let (mut misses, mut uninflated_misses, mut wrong_unseen) = (0, 0, 0);
+        let mut joint_misses = 0;
         for trial in 0..trials {
             let [alpha, sigma, iterations, errors] = design(trial, 2.0);
             let fit = time_scale_exponents(&alpha, &sigma, &iterations, &errors, 0.05).unwrap();
             misses += u64::from(!fit.step_size_interval.contains(2.0));
             misses += u64::from(!fit.sigma_interval.unwrap().contains(3.0));
+            let ellipse = fit.ellipse(0.05).unwrap().unwrap();
+            joint_misses += u64::from(ellipse.p_value([2.0, 3.0]) < 0.1);
             let bare = 1.645 * fit.step_size_std_error / fit.inflation;
             uninflated_misses += u64::from((fit.step_size - 2.0).abs() > bare);
             let [alpha, sigma, iterations, errors] = design(trial, 1.75);
@@ -239,6 +274,11 @@ mod tests {
         // the misses clump; 13 % instead of 10 % allows for it.
         let allowed = rarely_more_than(2 * trials as u64, 0.13);
         assert!(misses <= allowed, "{misses} misses");
+        let allowed_jointly = rarely_more_than(trials as u64, 0.1);
+        assert!(
+            joint_misses <= allowed_jointly,
+            "{joint_misses} joint misses"
+        );
         assert!(
             uninflated_misses > allowed,
             "{uninflated_misses} uninflated misses"
@@ -268,6 +308,8 @@ mod tests {
             (fit.sigma, fit.sigma_interval, fit.covariance),
             (None, None, None)
         );
+        assert_eq!(fit.ellipse(0.05), Ok(None));
+        assert_close(fit.iterations_at(0.025, 9.0), 40.0, 1e-12);
         assert_eq!(
             (fit.degrees_of_freedom, fit.p_value, fit.inflation),
             (0, None, 1.0)

@@ -13,7 +13,8 @@
 //! | when does a curve first reach a level? | [`first_crossing`] |
 //! | which of many differences are real? | [`holm`] |
 //! | how far apart are paired paths, and does that vanish? | [`root_mean_square`], [`pathwise_order`], [`squares_at_zero`], [`bounded_mean`] |
-//! | how does a time scale depend on step size and noise? | [`time_scale_exponents`] |
+//! | how does a time scale depend on step size and noise? | [`time_scale_exponents`], [`Ellipse`] |
+//! | on which clock do several curves collapse? | [`collapse`] |
 //!
 //! `level` is a one-sided error rate throughout, strictly between 0 and ½: an interval "at `level`"
 //! misses on either side with that probability, so it covers with probability 1 − 2·`level`. That is
@@ -33,9 +34,11 @@
 
 mod bands;
 mod checks;
+mod collapse;
 mod crossing;
 mod distance;
 mod distance_interval;
+mod ellipse;
 mod energy;
 mod equivalence;
 mod error;
@@ -62,9 +65,14 @@ mod tails;
 mod testing;
 
 pub use bands::{Band, simultaneous_band};
+pub use collapse::{Collapse, Comparison, Curves, Score, collapse};
+pub use crossing::{Crossing, first_crossing};
 pub use crossing::{Crossing, first_crossing};
 pub use distance::{KolmogorovSmirnov, kolmogorov_smirnov, kolmogorov_smirnov_cdf, wasserstein_1};
+pub use distance::{KolmogorovSmirnov, kolmogorov_smirnov, kolmogorov_smirnov_cdf, wasserstein_1};
 pub use distance_interval::{Distance, DistanceEstimate, Effort, distances_to_reference};
+pub use distance_interval::{Distance, DistanceEstimate, distance_to_reference};
+pub use ellipse::Ellipse;
 pub use energy::energy_distance;
 pub use equivalence::{Equivalence, classify, equivalence, welch};
 pub use error::StatisticsError;
