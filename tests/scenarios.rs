@@ -160,6 +160,8 @@ macro_rules! inconclusive {
 scenarios! {
     row_1_anti_pgd_on_the_product_converges: "scenarios/product-anti-pgd.toml";
     row_2_label_noise_on_the_product_converges: "scenarios/product-label-noise.toml";
+    a_grid_in_alpha_and_sigma_measures_both_exponents_of_anti_pgd: "scenarios/product-anti-pgd-grid.toml";
+    a_grid_in_alpha_and_sigma_measures_both_exponents_of_label_noise: "scenarios/product-label-noise-grid.toml";
     row_3_sgld_on_the_product_converges: "scenarios/product-sgld.toml";
     row_4_minibatch_noise_stands_still_on_both_clocks: "scenarios/product-minibatch.toml";
     row_5_dropconnect_on_one_unit_is_degenerate: "scenarios/product-dropconnect.toml";
@@ -202,7 +204,7 @@ controls! {
     lyapunov_in_place_of_stein_is_rejected: "scenarios/controls/lyapunov-for-stein.toml" by ["mean at finite α"];
     a_drift_that_is_too_fast_is_rejected: "scenarios/controls/drift-too-fast.toml" by ["mean"];
     a_missing_ito_correction_is_rejected: "scenarios/controls/without-ito-correction.toml" by ["mean"];
-    the_wrong_clock_is_rejected: "scenarios/controls/wrong-clock.toml" by ["mean", "time scale"];
+    the_wrong_clock_is_rejected: "scenarios/controls/wrong-clock.toml" by ["mean", "time scale", "collapse"];
     the_local_regularizer_for_masks_is_rejected: "scenarios/controls/local-regularizer.toml" by ["mean"];
     the_wrong_regime_is_rejected: "scenarios/controls/wrong-regime.toml" by ["regime", "exponent of α"];
     a_drift_too_fast_in_sparse_recovery_is_rejected: "scenarios/controls/sparse-recovery-drift.toml" by ["mean"];
@@ -277,6 +279,26 @@ fn no_scenario_is_left_out() {
     let verified = [PASSING, INCONCLUSIVE].concat();
     assert_eq!(toml_files("scenarios"), listed(&verified));
     assert_eq!(toml_files("scenarios/controls"), listed(CONTROLS));
+}
+
+/// Where the ellipse of (a, b) lies around one time scale, the other one is excluded, also when it is claimed.
+#[test]
+fn the_two_time_scales_are_told_apart_jointly() {
+    for (scenario, rival) in [
+        (
+            "scenarios/product-anti-pgd-grid.toml",
+            "expect.exponents=[2.0, 2.0]",
+        ),
+        (
+            "scenarios/product-label-noise-grid.toml",
+            "expect.exponents=[1.0, 2.0]",
+        ),
+    ] {
+        let outcome = verify(scenario, &[rival, "ladder.paths=200"]);
+        let found = rejected(&outcome.verdict);
+        assert!(found.contains("time scale (a, b)"), "{scenario}: {found:?}");
+        assert!(!found.contains("collapse"), "{scenario}: {found:?}");
+    }
 }
 
 /// Faults that no control file plants, and smaller ones than the controls': the main scenario notices them all.

@@ -733,3 +733,40 @@ fn without_index(key: &str) -> String {
     let parts = key.split('.').filter(|part| part.parse::<usize>().is_err());
     parts.collect::<Vec<_>>().join(".")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::parse;
+
+    fn levels(ladder: &str) -> Vec<(u32, f64, f64, usize, Arm)> {
+        let text = format!(
+            "observables = [\"u\"]\n[model]\nkind = \"product\"\nstart = [2.0, 0.5]\n[[noise]]\nkind = \"label\"\n\
+             [ladder]\nstep_sizes = [0.1, 0.4, 0.2, 0.05]\nsigma = 0.5\nsigma_exponent = 1.0\nhorizon = 1.0\n\
+             paths = [11, 14, 12, 10]\nsigma_factors = [0.5, 2.0]\n{ladder}"
+        );
+        let (spec, source) = parse("s.toml", &text, &[]).unwrap();
+        let study = Study::resolve(spec, source).unwrap();
+        let levels = study.levels.into_iter();
+        levels
+            .map(|l| (l.number, l.step_size, l.sigma, l.paths, l.arm))
+            .collect()
+    }
+
+    /// The numbers name the random streams: a grid adds rungs after those of the ladder, largest step size first.
+    #[test]
+    fn a_grid_in_sigma_has_every_factor_at_every_step_size_and_leaves_the_ladder_as_it_is() {
+        let (line, grid) = (levels(""), levels("sigma_grid = true"));
+        assert_eq!(line[..4], grid[..4]);
+        assert_eq!((line.len(), grid.len()), (6, 12));
+        assert_eq!(line[4], (4, 0.2, 0.125, 12, Arm::Sigmas));
+        for (i, step_size) in [0.4, 0.2, 0.1, 0.05].into_iter().enumerate() {
+            let (_, _, sigma, paths, _) = grid[i];
+            for (j, factor) in [0.5, 2.0].into_iter().enumerate() {
+                let number = 4 + 2 * i + j;
+                let expected = (number as u32, step_size, sigma * factor, paths, Arm::Sigmas);
+                assert_eq!(grid[number], expected);
+            }
+        }
+    }
+}

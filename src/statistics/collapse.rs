@@ -1,26 +1,26 @@
 //! Whether the mean curves of several ensembles fall onto one, on either of two clocks.
 //!
-//! The curves are compared at equally spaced times within the overlap of all ensembles. With fᵣ(t) the mean curve of ensemble
-//! r of R, f̄ their average, the spread between them is
+//! Ensembles are compared in pairs, each at equally spaced times that both of its members reach. With fᵣ the mean curve of
+//! ensemble r, the spread between the curves is
 //!
-//! d = √(mean over t of Σᵣ (fᵣ(t) − f̄(t))²/(R − 1)) / scale,
+//! d = √(mean over pairs (r, s) and times t of ½(fᵣ(t) − fₛ(t))²) / scale,
 //!
-//! which is 0 iff they collapse onto one curve. It is a seminorm of the bundle of curves, so the estimate D from sample
-//! means, whose errors are N, obeys |D − d| ≤ ‖N‖ by the triangle inequality, and for the two clocks of one bundle
-//! |(D₂ − D₁) − (d₂ − d₁)| ≤ ‖N‖₁ + ‖N‖₂. The law of the right sides is bootstrapped (Giné & Zinn 1990), by blocks of whole
-//! paths, whose values at different times are thus resampled together. The intervals hold for any curves, collapsed ones
-//! included, and cover more often than they say. D itself is biased upwards by noise: E D² = d² + the mean of the squared
-//! standard errors, which the score subtracts.
+//! the root of the variance between curves where all share their times; it is 0 iff they collapse onto one curve. It is a
+//! seminorm of the bundle of curves, so the estimate D from sample means, whose errors are N, obeys |D − d| ≤ ‖N‖ by the
+//! triangle inequality, and for the two clocks of one bundle |(D₂ − D₁) − (d₂ − d₁)| ≤ ‖N‖₁ + ‖N‖₂. The law of the right
+//! sides is bootstrapped (Giné & Zinn 1990), by blocks of whole paths, whose values at different times are thus resampled
+//! together. The intervals hold for any curves, collapsed ones included, and cover more often than they say. D itself is
+//! biased upwards by noise: E D² = d² + the mean squared standard error in units of the scale, which the score subtracts.
 
 use rand::RngExt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::streams::stream;
-use super::summary::{mean, quantile, sorted};
+use super::summary::{quantile, sorted};
 use super::{Interval, StatisticsError, checks};
 
-/// Number of times at which the curves are compared.
+/// Number of times at which two curves are compared.
 const GRID: usize = 40;
 /// Number of blocks of whole paths that are resampled in place of single paths.
 const BLOCKS: usize = 64;
@@ -41,8 +41,10 @@ pub struct Score {
     pub estimate: f64,
     /// [D − q, D + q], cut at 0: it misses d on either side with probability at most `level`.
     pub interval: Interval,
-    /// The times that were compared.
+    /// From the first to the last time that was compared.
     pub overlap: Interval,
+    /// The share of the pairs of ensembles that have times in common.
+    pub pairs: f64,
 }
 
 /// The second clock against the first.
@@ -61,7 +63,7 @@ pub struct Comparison {
 /// The collapse on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Collapse {
-    /// On each clock; `None` where the ensembles have no time in common.
+    /// On each clock; `None` where no two ensembles have a time in common.
     pub scores: [Option<Score>; 2],
     /// `None` unless there are both scores.
     pub comparison: Option<Comparison>,
@@ -102,23 +104,11 @@ pub fn collapse(
     checks::level(level)?;
     checks::resamples(resamples, level)?;
 
-    let overlaps = [0, 1].map(|clock| overlap(ensembles, clock));
-    let grids = overlaps.map(|overlap| overlap.map_or(Vec::new(), grid));
-    let bundle: Vec<Blocks> = ensembles
-        .par_iter()
-        .map(|curves| Blocks::new(curves, &grids))
-        .collect();
-    // On a clock without overlap the grid is empty and the norm 0.
+    let pairs = [0, 1].map(|clock| pairs(ensembles, clock));
+    let bundle: Vec<Blocks> = ensembles.par_iter().map(Blocks::new).collect();
     let norms = |curves: &[Vec<f64>]| {
-        let variances = spread(curves);
-        let (first, second) = variances.split_at(grids[0].len());
-        [first, second].map(|part| {
-            if part.is_empty() {
-                0.0
-            } else {
-                mean(part).sqrt() / scale
-            }
-        })
+        let distance = |pair: &Pair| pair.half_squared_distance(curves);
+        [0, 1].map(|clock| mean_over(&pairs[clock], distance).sqrt() / scale)
     };
     let means: Vec<Vec<f64>> = bundle.iter().map(|blocks| blocks.mean.clone()).collect();
     let distances = norms(&means);
@@ -136,24 +126,29 @@ pub fn collapse(
         quantile(&sorted(&noises), 1.0 - level)
     };
     let score = |clock: usize| {
-        let overlap = overlaps[clock]?;
-        let squared_errors: Vec<f64> = bundle
+        let pairs = &pairs[clock];
+        let first = pairs
             .iter()
-            .flat_map(|blocks| {
-                let (first, second) = blocks.squared_errors.split_at(grids[0].len());
-                [first, second][clock]
-            })
-            .copied()
-            .collect();
-        let noise = mean(&squared_errors) / scale.powi(2);
+            .map(|pair| pair.overlap.lower)
+            .reduce(f64::min)?;
+        let last = pairs
+            .iter()
+            .map(|pair| pair.overlap.upper)
+            .reduce(f64::max)?;
+        let noise = mean_over(pairs, |pair| pair.half_squared_error(&bundle)) / scale.powi(2);
         let reach = bound(&|noise| noise[clock]);
+        let all = ensembles.len() * (ensembles.len() - 1) / 2;
         Some(Score {
             estimate: (distances[clock].powi(2) - noise).max(0.0).sqrt(),
             interval: Interval {
                 lower: (distances[clock] - reach).max(0.0),
                 upper: distances[clock] + reach,
             },
-            overlap,
+            overlap: Interval {
+                lower: first,
+                upper: last,
+            },
+            pairs: pairs.len() as f64 / all as f64,
         })
     };
     let scores = [score(0), score(1)];
@@ -201,48 +196,98 @@ impl Curves {
     }
 }
 
-/// The times that all ensembles reach on a clock; `None` where there are none.
-fn overlap(ensembles: &[Curves], clock: usize) -> Option<Interval> {
-    let ends = ensembles.iter().map(|curves| {
-        let times = &curves.times[clock];
-        (times[0], times[times.len() - 1])
-    });
-    let (lower, upper) = ends.fold((f64::NEG_INFINITY, f64::INFINITY), |all, own| {
-        (all.0.max(own.0), all.1.min(own.1))
-    });
-    (lower < upper).then_some(Interval { lower, upper })
+/// Two ensembles with times in common on a clock.
+struct Pair {
+    members: [usize; 2],
+    overlap: Interval,
+    /// Where each time of the grid lies between the records of each member.
+    places: Vec<[Place; 2]>,
 }
 
-fn grid(overlap: Interval) -> Vec<f64> {
-    let width = overlap.upper - overlap.lower;
-    let shares = (0..GRID).map(|i| i as f64 / (GRID - 1) as f64);
-    shares.map(|share| overlap.lower + share * width).collect()
+/// The segment that begins at a record, and the share of it that has passed.
+#[derive(Clone, Copy)]
+struct Place {
+    record: usize,
+    share: f64,
 }
 
-/// The variance between curves at each time, Σᵣ (fᵣ − f̄)²/(R − 1).
-fn spread(curves: &[Vec<f64>]) -> Vec<f64> {
-    (0..curves[0].len())
-        .map(|i| {
-            let values: Vec<f64> = curves.iter().map(|curve| curve[i]).collect();
-            let centre = mean(&values);
-            let squares = values.iter().map(|value| (value - centre).powi(2));
-            squares.sum::<f64>() / (values.len() - 1) as f64
+impl Place {
+    fn of(t: f64, times: &[f64]) -> Self {
+        let after = times.partition_point(|&time| time < t);
+        let record = after.clamp(1, times.len() - 1) - 1;
+        let share = (t - times[record]) / (times[record + 1] - times[record]);
+        Self { record, share }
+    }
+
+    /// The piecewise linear curve there.
+    fn value(&self, curve: &[f64]) -> f64 {
+        let start = curve[self.record];
+        start + self.share * (curve[self.record + 1] - start)
+    }
+}
+
+impl Pair {
+    fn new(ensembles: &[Curves], clock: usize, members: [usize; 2]) -> Option<Self> {
+        let [a, b] = members.map(|member| ensembles[member].times[clock].as_slice());
+        let lower = a[0].max(b[0]);
+        let upper = a[a.len() - 1].min(b[b.len() - 1]);
+        let at = |i: usize| {
+            let t = lower + (upper - lower) * i as f64 / (GRID - 1) as f64;
+            [Place::of(t, a), Place::of(t, b)]
+        };
+        (lower < upper).then(|| Self {
+            members,
+            overlap: Interval { lower, upper },
+            places: (0..GRID).map(at).collect(),
         })
+    }
+
+    /// The mean over time of ½(f − g)².
+    fn half_squared_distance(&self, curves: &[Vec<f64>]) -> f64 {
+        let [f, g] = self.members.map(|member| &curves[member]);
+        let places = self.places.iter();
+        let squares = places.map(|[a, b]| (a.value(f) - b.value(g)).powi(2));
+        0.5 * squares.sum::<f64>() / GRID as f64
+    }
+
+    /// What the errors of the means add to that on average.
+    fn half_squared_error(&self, bundle: &[Blocks]) -> f64 {
+        let of_member = |side: usize| -> f64 {
+            let errors = bundle[self.members[side]].errors.iter();
+            let squares = errors.map(|error| {
+                let places = self.places.iter();
+                places
+                    .map(|place| place[side].value(error).powi(2))
+                    .sum::<f64>()
+            });
+            squares.sum()
+        };
+        0.5 * (of_member(0) + of_member(1)) / GRID as f64
+    }
+}
+
+/// All pairs with times in common on a clock.
+fn pairs(ensembles: &[Curves], clock: usize) -> Vec<Pair> {
+    let all = (0..ensembles.len()).flat_map(|b| (0..b).map(move |a| [a, b]));
+    all.filter_map(|members| Pair::new(ensembles, clock, members))
         .collect()
 }
 
-/// The mean curve of an ensemble on the grids of both clocks, and what each block of its paths adds to the error.
+/// 0 where there are no pairs.
+fn mean_over(pairs: &[Pair], value: impl Fn(&Pair) -> f64) -> f64 {
+    pairs.iter().map(value).sum::<f64>() / pairs.len().max(1) as f64
+}
+
+/// The mean curve of an ensemble, and what each block of its paths adds to the error.
 struct Blocks {
     mean: Vec<f64>,
-    /// The squared standard error of the mean.
-    squared_errors: Vec<f64>,
     /// √(B/(B − 1))·Σ (x − x̄)/n over the n/B paths of each block: a sum of B blocks drawn with replacement has the law of
     /// the error of the mean.
     errors: Vec<Vec<f64>>,
 }
 
 impl Blocks {
-    fn new(curves: &Curves, grids: &[Vec<f64>; 2]) -> Self {
+    fn new(curves: &Curves) -> Self {
         let records = curves.times[0].len();
         let paths: Vec<&[f64]> = curves.values.chunks(records).collect();
         let n = paths.len() as f64;
@@ -261,21 +306,8 @@ impl Blocks {
             add(&mut sum, &mean, -factor * members.len() as f64);
             sum
         };
-        let on_grids = |curve: &[f64]| -> Vec<f64> {
-            let on = |clock: usize| {
-                let times = &curves.times[clock];
-                grids[clock]
-                    .iter()
-                    .map(move |&t| interpolate(times, curve, t))
-            };
-            on(0).chain(on(1)).collect()
-        };
-        let errors: Vec<Vec<f64>> = (0..count).map(|b| on_grids(&block(b))).collect();
-        let mean = on_grids(&mean);
-        let squared = |i: usize| errors.iter().map(|error| error[i].powi(2)).sum();
         Self {
-            squared_errors: (0..mean.len()).map(squared).collect(),
-            errors,
+            errors: (0..count).map(block).collect(),
             mean,
         }
     }
@@ -295,15 +327,6 @@ fn add(sum: &mut [f64], values: &[f64], factor: f64) {
     for (sum, value) in sum.iter_mut().zip(values) {
         *sum += factor * value;
     }
-}
-
-/// The piecewise linear curve at a time within its records.
-fn interpolate(times: &[f64], values: &[f64], t: f64) -> f64 {
-    let after = times
-        .partition_point(|&time| time < t)
-        .clamp(1, times.len() - 1);
-    let share = (t - times[after - 1]) / (times[after] - times[after - 1]);
-    values[after - 1] + share * (values[after] - values[after - 1])
 }
 
 #[cfg(test)]
@@ -434,7 +457,10 @@ mod tests {
         let mut apart = rungs(0, [1.0; 3], 0.1);
         apart[2].times[1] = apart[2].times[1].iter().map(|t| t + 100.0).collect();
         let found = collapse(&apart, 1.0, 0.05, 20, 5).unwrap();
-        assert!(found.scores[0].is_some());
+        assert_close(found.scores[1].unwrap().pairs, 1.0 / 3.0, 1e-12);
+        apart[1].times[1] = apart[1].times[1].iter().map(|t| t + 200.0).collect();
+        let found = collapse(&apart, 1.0, 0.05, 20, 5).unwrap();
+        assert_eq!(found.scores[0].unwrap().pairs, 1.0);
         assert_eq!((found.scores[1], found.comparison), (None, None));
     }
 

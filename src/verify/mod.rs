@@ -1,6 +1,7 @@
 //! The comparison: from the two simulated sides to checks with three outcomes, and from these to the verdict.
 
 mod budget;
+mod collapse;
 mod conduct;
 mod coupled;
 mod displacement;
@@ -182,7 +183,16 @@ pub struct Table {
 }
 
 /// The names of all tables that a verdict may come with; a run removes those that an earlier one left.
-pub const TABLES: &[&str] = &["bands", "budget", coupled::TABLE, "laws", "orders"];
+pub const TABLES: &[&str] = &[
+    "bands",
+    "budget",
+    "collapse",
+    coupled::TABLE,
+    "ellipse",
+    "exponents",
+    "laws",
+    "orders",
+];
 
 /// The signed error of a moment of one observable at one record time on one rung of the ladder.
 #[derive(Clone, Debug, PartialEq)]
@@ -263,38 +273,6 @@ impl<'a> Evidence<'a> {
             .record_at(run.slow_times[run.slow_times.len() - 1])
     }
 
-    /// The level at which a check may reject: that of one test shared among all of the study (Bonferroni), so that a true
-    /// theory is rejected with probability at most 2·level, however many checks there are and however few paths. A pass
-    /// needs no such sharing: all checks must pass (intersection–union).
-    fn rejection_level(&self) -> f64 {
-        let records = self
-            .ladder
-            .iter()
-            .map(|run| run.compared.len())
-            .max()
-            .unwrap_or(1);
-        let rung_by_rung =
-            self.study.spec.limit.corrected || self.prediction.regime() == Regime::Trivial;
-        let rungs = if rung_by_rung { self.ladder.len() } else { 1 };
-        let questions = self.study.observables.len() * (2 * records * rungs + 4) + 4;
-        self.margins().level / questions as f64
-    }
-
-    /// A rejection at the level of one test that does not stand at the level of all is inconclusive.
-    fn confirmed(
-        &self,
-        outcome: Outcome,
-        at_level: impl FnOnce(f64) -> Result<Outcome, StatisticsError>,
-    ) -> Outcome {
-        match outcome {
-            Outcome::Rejected => match at_level(self.rejection_level()) {
-                Ok(Outcome::Rejected) => Outcome::Rejected,
-                _ => Outcome::Inconclusive,
-            },
-            outcome => outcome,
-        }
-    }
-
     /// [`equivalence`] at the level of one test.
     fn test(
         &self,
@@ -372,7 +350,8 @@ pub fn verify(study: &Study, prediction: &Prediction, simulation: &Simulation) -
             checks.extend(law_checks);
             tables.push(laws);
         }
-        checks.extend(time_scale::checks(&evidence));
+        checks.extend(time_scale::checks(&evidence, &mut tables));
+        checks.extend(collapse::checks(&evidence, &mut tables));
         checks.extend(freezing::checks(&evidence));
         checks.extend(coupled::checks(&evidence, &mut tables));
     }

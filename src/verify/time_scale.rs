@@ -3,18 +3,18 @@
 
 use nalgebra::DVector;
 
-use super::{Check, Displacement, Evidence};
+use super::{Check, Displacement, Evidence, Table};
 use crate::scenario::{Arm, Schedule};
 use crate::simulate::LevelRun;
 use crate::statistics::{
-    Crossing, Exponents, Interval, Outcome, StatisticsError, classify, equivalence, first_crossing,
+    Crossing, Ellipse, Exponents, Interval, Outcome, StatisticsError, first_crossing,
     time_scale_exponents,
 };
 
 /// The fast phase counts as over when its slowest mode has decayed by e^−10.
 const FAST_PHASE_DECAYS: f64 = 10.0;
 
-pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
+pub(super) fn checks(evidence: &Evidence, tables: &mut Vec<Table>) -> Vec<Check> {
     let expected = evidence
         .study
         .spec
@@ -71,19 +71,51 @@ pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
         }
         return vec![check.on(name)];
     }
-    exponent_checks(evidence, &reached, target, &threshold)
+    exponent_checks(evidence, &reached, target, &threshold, tables)
         .into_iter()
         .map(|check| check.on(name))
         .collect()
 }
 
+/// What is followed along the iterations: the mean of an observable, or for stochastic limits, whose mean need not move, its
+/// mean squared displacement.
+pub(super) struct Followed {
+    pub observable: usize,
+    /// The observable where the limit starts.
+    pub start: f64,
+    pub squared: bool,
+}
+
+impl Followed {
+    pub fn of(evidence: &Evidence, observable: usize) -> Self {
+        Self {
+            observable,
+            start: evidence.limit_for(evidence.finest()).initial[observable],
+            squared: !evidence.is_deterministic(),
+        }
+    }
+
+    pub fn value(&self, x: f64) -> f64 {
+        if self.squared {
+            (x - self.start).powi(2)
+        } else {
+            x
+        }
+    }
+
+    pub fn what(&self) -> &'static str {
+        if self.squared {
+            "mean squared displacement"
+        } else {
+            "mean"
+        }
+    }
+}
+
 /// The level of the ensemble mean whose first crossing defines the time scale.
 struct Threshold {
-    observable: usize,
-    start: f64,
+    followed: Followed,
     level: f64,
-    /// Follow E(o − o₀)² instead of E o: for stochastic limits, whose mean need not move.
-    squared: bool,
     description: String,
 }
 
@@ -91,39 +123,19 @@ impl Threshold {
     fn new(evidence: &Evidence, observable: usize) -> Self {
         let limit = evidence.limit_for(evidence.finest());
         let share = evidence.margins().share;
-        let start = limit.initial[observable];
+        let followed = Followed::of(evidence, observable);
         let last = evidence.last_limit_record(evidence.finest());
-        let squared = !evidence.is_deterministic();
-        let level = if squared {
-            share
-                * limit
-                    .samples
-                    .moments(last, observable, |x| (x - start).powi(2))
-                    .mean
-        } else {
-            start + share * (limit.samples.value(0, last, observable) - start)
-        };
-        let what = if squared {
-            "mean squared displacement"
-        } else {
-            "mean"
-        };
+        let value = |x| followed.value(x);
+        let end = limit.samples.moments(last, observable, value).mean;
+        let begin = followed.value(followed.start);
+        let level = begin + share * (end - begin);
         Self {
-            observable,
-            start,
             level,
-            squared,
             description: format!(
-                "iterations until the {what} reaches {level:.4}, {share} of the way to the horizon"
+                "iterations until the {} reaches {level:.4}, {share} of the way to the horizon",
+                followed.what()
             ),
-        }
-    }
-
-    fn value(&self, x: f64) -> f64 {
-        if self.squared {
-            (x - self.start).powi(2)
-        } else {
-            x
+            followed,
         }
     }
 
@@ -132,16 +144,16 @@ impl Threshold {
         evidence: &Evidence,
         run: &LevelRun,
     ) -> Result<Option<Crossing>, StatisticsError> {
+        let followed = &self.followed;
         // Before the first record the ensemble counts as being where it lands on Γ.
         let mut k = vec![0.0];
-        let mut mean = vec![self.value(self.start)];
+        let mut mean = vec![followed.value(followed.start)];
         let mut std_error = vec![0.0];
         let settled = end_of_fast_phase(evidence, run);
         for (record, &iteration) in run.iterations.iter().enumerate() {
             if iteration as f64 >= settled {
-                let moments = run
-                    .samples
-                    .moments(record, self.observable, |x| self.value(x));
+                let value = |x| followed.value(x);
+                let moments = run.samples.moments(record, followed.observable, value);
                 if moments.count >= 2 {
                     k.push(iteration as f64);
                     mean.push(moments.mean);
@@ -154,7 +166,7 @@ impl Threshold {
 }
 
 /// The iteration at which the slowest mode of the fast phase has decayed; 0 for a start on Γ.
-fn end_of_fast_phase(evidence: &Evidence, run: &LevelRun) -> f64 {
+pub(super) fn end_of_fast_phase(evidence: &Evidence, run: &LevelRun) -> f64 {
     let start = DVector::from_column_slice(&evidence.study.start);
     let landing = &evidence.prediction.landing;
     if (&start - landing).norm() <= 1e-6 * (1.0 + start.norm()) {
@@ -172,27 +184,23 @@ fn never_crossed(
     count: usize,
 ) -> Check {
     let last = run.iterations.len() - 1;
-    let moments = run
-        .samples
-        .moments(last, threshold.observable, |x| threshold.value(x));
-    let start = threshold.value(threshold.start);
-    let covered = (moments.mean - start) / (threshold.level - start);
-    let std_error = moments.std_error() / (threshold.level - start).abs();
+    let followed = &threshold.followed;
+    let value = |x| followed.value(x);
+    let moments = run.samples.moments(last, followed.observable, value);
+    let way = threshold.level - value(followed.start);
+    let covered = (moments.mean - value(followed.start)) / way;
+    let std_error = moments.std_error() / way.abs();
     // The share covered, against "at least all of it".
     let dof = moments.count.saturating_sub(1).max(1) as f64;
-    let at = |level| equivalence(covered, std_error, Some(dof), 1.0, f64::MIN_POSITIVE, level);
-    let interval = match at(evidence.margins().level) {
-        Ok(test) => test.interval,
+    let test = match evidence.test(covered, std_error, Some(dof), 1.0, f64::MIN_POSITIVE) {
+        Ok(test) => test,
         Err(error) => return Check::impossible("time scale", &error),
     };
-    let short = |interval: Interval| {
-        if interval.upper < 1.0 {
-            Outcome::Rejected
-        } else {
-            Outcome::Inconclusive
-        }
+    let outcome = if test.interval.upper < 1.0 {
+        Outcome::Rejected
+    } else {
+        Outcome::Inconclusive
     };
-    let outcome = evidence.confirmed(short(interval), |level| Ok(short(at(level)?.interval)));
     let arm = if run.level.arm == Arm::StepSizes {
         "α"
     } else {
@@ -207,8 +215,13 @@ fn never_crossed(
         ),
     );
     check.estimate = Some(covered);
-    check.interval = Some(interval);
+    check.interval = Some(test.interval);
     check.null = Some(1.0);
+    check.p_difference = Some(if covered < 1.0 {
+        test.p_difference
+    } else {
+        1.0
+    });
     check
 }
 
@@ -217,6 +230,7 @@ fn exponent_checks(
     reached: &[(&LevelRun, Crossing)],
     target: (f64, f64),
     threshold: &Threshold,
+    tables: &mut Vec<Table>,
 ) -> Vec<Check> {
     let level = evidence.margins().level;
     let margin = evidence.margins().exponent;
@@ -243,21 +257,58 @@ fn exponent_checks(
             counts.join(", ")
         )
     };
-    let at = |level| time_scale_exponents(&step_sizes, &sigmas, &iterations, &errors, level);
-    let fit = match at(level) {
+    let tested = |name: &str, fit: [f64; 2], degrees: Option<f64>, target: f64, detail: String| {
+        match evidence.test(fit[0], fit[1], degrees, target, margin) {
+            Ok(test) => Check::tested(name, &test, target, margin, detail),
+            Err(error) => Check::impossible(name, &error),
+        }
+    };
+    let points = |fit: &Exponents| {
+        let of = |(run, crossing): &(&LevelRun, Crossing), std_error: &f64| {
+            let level = run.level;
+            let fitted = fit.iterations_at(level.step_size, level.sigma);
+            [
+                level.step_size,
+                level.sigma,
+                crossing.at,
+                *std_error,
+                fitted,
+            ]
+            .map(|x| x.to_string())
+            .to_vec()
+        };
+        let rows = reached.iter().zip(&errors);
+        Table {
+            name: "exponents",
+            header: vec!["step_size", "sigma", "iterations", "std_error", "fitted"],
+            rows: rows.map(|(point, error)| of(point, error)).collect(),
+        }
+    };
+    let fit = match time_scale_exponents(&step_sizes, &sigmas, &iterations, &errors, level) {
         Ok(fit) => fit,
+        // Where σ is tied to α along the whole design, only a + b·q can be measured.
         Err(StatisticsError::Collinear { .. }) => {
-            return vec![combined_check(
-                evidence,
-                &step_sizes,
-                &iterations,
-                &errors,
-                target,
-                &detail,
+            let q = evidence.study.spec.ladder.sigma_exponent;
+            let ones = vec![1.0; step_sizes.len()];
+            let fit = match time_scale_exponents(&step_sizes, &ones, &iterations, &errors, level) {
+                Ok(fit) => fit,
+                Err(error) => return vec![Check::impossible("time scale", &error)],
+            };
+            tables.push(points(&fit));
+            let what = format!(
+                "iterations ∝ α^−(a + b·{q}): σ is tied to α; add ladder.sigma_factors to separate a and b"
+            );
+            return vec![tested(
+                "exponent a + bq",
+                [fit.step_size, fit.step_size_std_error],
+                fit.error_degrees(),
+                target.0 + target.1 * q,
+                detail(&what),
             )];
         }
         Err(error) => return vec![Check::impossible("time scale", &error)],
     };
+    tables.push(points(&fit));
     let other = if (target.0 - 1.0).abs() < (target.0 - 2.0).abs() {
         2.0
     } else {
@@ -268,65 +319,103 @@ fn exponent_checks(
         upper: other + margin,
     };
     let apart = fit.step_size_interval.disjoint_from(&other_interval);
-    let of_alpha = |fit: &Exponents| classify(fit.step_size_interval, target.0, margin);
-    let outcome = match of_alpha(&fit) {
-        Outcome::Pass if !apart => Outcome::Inconclusive,
-        outcome => evidence.confirmed(outcome, |level| Ok(of_alpha(&at(level)?))),
-    };
     let told = if apart {
         "told apart from"
     } else {
         "not told apart from"
     };
-    let what = format!("iterations ∝ α^−a, {told} a = {other}");
-    let mut checks = vec![Check::of("exponent of α", outcome, detail(&what)).with(
-        fit.step_size,
-        fit.step_size_interval,
+    let degrees = fit.error_degrees();
+    let mut of_alpha = tested(
+        "exponent of α",
+        [fit.step_size, fit.step_size_std_error],
+        degrees,
         target.0,
-        margin,
-    )];
-    if let (Some(sigma), Some(interval)) = (fit.sigma, fit.sigma_interval) {
-        let of_sigma = |fit: &Exponents| {
-            let interval = fit.sigma_interval;
-            interval.map_or(Outcome::Inconclusive, |i| classify(i, target.1, margin))
-        };
-        let outcome = evidence.confirmed(of_sigma(&fit), |level| Ok(of_sigma(&at(level)?)));
-        checks.push(
-            Check::of("exponent of σ", outcome, detail("iterations ∝ σ^−b"))
-                .with(sigma, interval, target.1, margin),
-        );
+        detail(&format!("iterations ∝ α^−a, {told} a = {other}")),
+    );
+    if !apart && of_alpha.verdict == Outcome::Pass {
+        of_alpha.verdict = Outcome::Inconclusive;
+    }
+    let mut checks = vec![of_alpha];
+    if let (Some(sigma), Some(std_error)) = (fit.sigma, fit.sigma_std_error) {
+        let detail = detail("iterations ∝ σ^−b");
+        let fit = [sigma, std_error];
+        checks.push(tested("exponent of σ", fit, degrees, target.1, detail));
+    }
+    match fit.ellipse(level) {
+        Ok(None) => {}
+        Ok(Some(ellipse)) => {
+            checks.push(joint_check(evidence, &fit, &ellipse, target, other));
+            tables.push(ellipse_table(&ellipse));
+        }
+        Err(error) => checks.push(Check::impossible("time scale (a, b)", &error)),
     }
     checks
 }
 
-/// Where σ is tied to α along the whole design, only a + b·q can be measured.
-fn combined_check(
+/// Both exponents at once: the predicted pair against that of the other time scale, which has the same b.
+fn joint_check(
     evidence: &Evidence,
-    step_sizes: &[f64],
-    iterations: &[f64],
-    errors: &[f64],
+    fit: &Exponents,
+    ellipse: &Ellipse,
     target: (f64, f64),
-    detail: &dyn Fn(&str) -> String,
+    other: f64,
 ) -> Check {
-    let q = evidence.study.spec.ladder.sigma_exponent;
     let margin = evidence.margins().exponent;
-    let ones = vec![1.0; step_sizes.len()];
-    let at = |level| time_scale_exponents(step_sizes, &ones, iterations, errors, level);
-    match at(evidence.margins().level) {
-        Err(error) => Check::impossible("time scale", &error),
-        Ok(fit) => {
-            let predicted = target.0 + target.1 * q;
-            let judged = |fit: &Exponents| classify(fit.step_size_interval, predicted, margin);
-            let outcome = evidence.confirmed(judged(&fit), |level| Ok(judged(&at(level)?)));
-            let what = format!(
-                "iterations ∝ α^−(a + b·{q}): σ is tied to α; add ladder.sigma_factors to separate a and b"
-            );
-            Check::of("exponent a + bq", outcome, detail(&what)).with(
-                fit.step_size,
-                fit.step_size_interval,
-                predicted,
-                margin,
-            )
-        }
+    let predicted = [target.0, target.1];
+    let excluded = ellipse.classify([other, target.1], margin) == Outcome::Rejected;
+    let outcome = match ellipse.classify(predicted, margin) {
+        Outcome::Pass if !excluded => Outcome::Inconclusive,
+        outcome => outcome,
+    };
+    let power_law = match fit.p_value {
+        Some(p) => format!(
+            "lack of fit of one power law without interaction of α and σ: χ² = {:.1} on {} degrees of freedom, p = {p:.2e}",
+            fit.chi_squared, fit.degrees_of_freedom
+        ),
+        None => "no degrees of freedom are left to test the power law".into(),
+    };
+    let mut check = Check::of(
+        "time scale (a, b)",
+        outcome,
+        format!(
+            "({:.3}, {:.3}) in iterations ∝ α^−a σ^−b, predicted {predicted:?} ± {margin}, the other time scale {}; the {:.0} % ellipse has half axes {:.3} and {:.3}, the longer at {:.0}° to the a axis; p of (1, 2): {:.2e}, of (2, 2): {:.2e}; {power_law}{}",
+            ellipse.centre[0],
+            ellipse.centre[1],
+            if excluded { "excluded" } else { "not excluded" },
+            100.0 * (1.0 - 2.0 * evidence.margins().level),
+            ellipse.half_axes[0],
+            ellipse.half_axes[1],
+            ellipse.angle.to_degrees(),
+            ellipse.p_value([1.0, 2.0]),
+            ellipse.p_value([2.0, 2.0]),
+            if fit.inflation > 1.0 {
+                format!("; errors inflated by {:.2} for it", fit.inflation)
+            } else {
+                String::new()
+            },
+        ),
+    );
+    check.p_difference = Some(ellipse.p_rectangle(predicted, margin));
+    check
+}
+
+fn ellipse_table(ellipse: &Ellipse) -> Table {
+    let columns = [
+        ("a", ellipse.centre[0]),
+        ("b", ellipse.centre[1]),
+        ("var_a", ellipse.variances[0]),
+        ("var_b", ellipse.variances[1]),
+        ("cov", ellipse.covariance),
+        ("quantile", ellipse.quantile),
+        ("half_axis_1", ellipse.half_axes[0]),
+        ("half_axis_2", ellipse.half_axes[1]),
+        ("angle", ellipse.angle),
+        ("p_1_2", ellipse.p_value([1.0, 2.0])),
+        ("p_2_2", ellipse.p_value([2.0, 2.0])),
+    ];
+    Table {
+        name: "ellipse",
+        header: columns.map(|(name, _)| name).to_vec(),
+        rows: vec![columns.map(|(_, x)| x.to_string()).to_vec()],
     }
 }

@@ -3,6 +3,7 @@
 To renew: `pip install numpy`, then `python tests/reference/collapse.py`.
 """
 
+import itertools
 import json
 from pathlib import Path
 
@@ -20,16 +21,19 @@ for paths, rate in [(5, 1.0), (7, 0.4), (6, 0.2)]:
 scores = []
 distances = []
 for clock in (0, 1):
-    lower = max(ensemble[clock][0] for ensemble in ensembles)
-    upper = min(ensemble[clock][-1] for ensemble in ensembles)
-    grid = np.linspace(lower, upper, GRID)
-    on_grid = [np.array([np.interp(grid, e[clock], path) for path in e[2]]) for e in ensembles]
-    between = np.var([paths.mean(axis=0) for paths in on_grid], axis=0, ddof=1).mean()
-    noise = np.mean([paths.var(axis=0, ddof=1) / len(paths) for paths in on_grid])
-    distances.append(np.sqrt(between) / scale)
+    between, noise, ends = [], [], []
+    for one, other in itertools.combinations(ensembles, 2):
+        lower = max(one[clock][0], other[clock][0])
+        upper = min(one[clock][-1], other[clock][-1])
+        grid = np.linspace(lower, upper, GRID)
+        on_grid = [np.array([np.interp(grid, e[clock], path) for path in e[2]]) for e in (one, other)]
+        between.append(np.var([paths.mean(axis=0) for paths in on_grid], axis=0, ddof=1).mean())
+        noise.append(np.mean([paths.var(axis=0, ddof=1) / len(paths) for paths in on_grid]))
+        ends.append((lower, upper))
+    distances.append(np.sqrt(np.mean(between)) / scale)
     scores.append({
-        "estimate": np.sqrt(max(0.0, between - noise)) / scale,
-        "overlap": [lower, upper],
+        "estimate": np.sqrt(max(0.0, np.mean(between) - np.mean(noise))) / scale,
+        "overlap": [min(lower for lower, _ in ends), max(upper for _, upper in ends)],
     })
 
 result = {
