@@ -259,7 +259,11 @@ fn exponent_checks(
     };
     let tested = |name: &str, fit: [f64; 2], degrees: Option<f64>, target: f64, detail: String| {
         match evidence.test(fit[0], fit[1], degrees, target, margin) {
-            Ok(test) => Check::tested(name, &test, target, margin, detail),
+            Ok(test) => {
+                let mut check = Check::tested(name, &test, target, margin, detail);
+                check.degrees_of_freedom = degrees;
+                check
+            }
             Err(error) => Check::impossible(name, &error),
         }
     };
