@@ -112,6 +112,7 @@ impl<M: Model> Landed<M> {
     ) -> Vec<Vec<T>> {
         let plan = EnsemblePlan {
             paths,
+            first_path: 0,
             times,
             time_step,
             merged: 1,

@@ -27,6 +27,8 @@ pub struct DescentPlan<'a> {
     pub sigma: f64,
     /// Number of paths.
     pub paths: usize,
+    /// Number of the first of them: not 0 where an ensemble is extended.
+    pub first_path: usize,
     /// After how many iterations to record (strictly increasing, at least one).
     pub record_at: &'a [u64],
     /// Number of values kept at a record.
@@ -112,7 +114,7 @@ fn run_wired<M: Model, W: Wiring>(
                 model,
                 wiring,
                 plan,
-                first_path: block * LANES,
+                first_path: plan.first_path + block * LANES,
                 paths: values.len() / row.max(1),
                 diverged_at: [None; LANES],
             };
@@ -307,6 +309,7 @@ mod tests {
             step_size_at: &|_| alpha,
             sigma: 0.3,
             paths,
+            first_path: 0,
             record_at,
             values_per_record: m,
             seed: 7,
@@ -347,6 +350,7 @@ mod tests {
                 step_size_at: &|_| 0.1,
                 sigma: 0.3,
                 paths: 40,
+                first_path: 0,
                 record_at: &[50],
                 values_per_record: 2,
                 seed: 7,

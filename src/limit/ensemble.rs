@@ -16,6 +16,8 @@ use crate::models::Model;
 pub struct EnsemblePlan<'a> {
     /// Number of paths.
     pub paths: usize,
+    /// Number of the first of them: not 0 where an ensemble is extended.
+    pub first_path: usize,
     /// Slow times to record at (increasing, ≥ 0).
     pub times: &'a [f64],
     /// The largest time step Δt > 0.
@@ -41,7 +43,7 @@ pub fn run_ensemble<M: Model, T: Send>(
     record: impl Fn(usize, &DVector<f64>, &Frame) -> T + Sync,
     finished: impl Fn() + Sync,
 ) -> Vec<Result<Vec<T>, GeometryError>> {
-    (0..plan.paths)
+    (plan.first_path..plan.first_path + plan.paths)
         .into_par_iter()
         .map(|path| {
             let row = run_path(process, start, plan, path, &step_size_at, &record);

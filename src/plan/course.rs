@@ -72,6 +72,7 @@ impl Course {
             let paths = (PATHS * CHEAP / size.max(CHEAP)).max(FEWEST_PATHS);
             let plan = EnsemblePlan {
                 paths,
+                first_path: 0,
                 times: &times,
                 time_step: study.limit_time_step().max(horizon / STEPS),
                 merged: 1,

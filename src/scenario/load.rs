@@ -7,6 +7,9 @@ use toml_edit::{DocumentMut, Item, TableLike, Value};
 
 use super::ScenarioSpec;
 
+/// Says of a file's name that fields were overridden.
+const OVERRIDDEN: &str = " (after --set)";
+
 /// Something is wrong with a scenario; shown as `file:line:column: message` with the line itself beneath.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioError {
@@ -54,6 +57,14 @@ pub struct Source {
 }
 
 impl Source {
+    /// The scenario's name: that of its file, without folder and ending.
+    pub fn name(&self) -> String {
+        let file = self.file.strip_suffix(OVERRIDDEN).unwrap_or(&self.file);
+        Path::new(file)
+            .file_stem()
+            .map_or("run".into(), |stem| stem.to_string_lossy().into_owned())
+    }
+
     /// An error at the value of a dotted key such as `noise.0.scale`, or at the section that lacks it.
     pub fn error(
         &self,
@@ -165,7 +176,7 @@ pub fn parse(
         })?;
     }
     let overridden = Source {
-        file: format!("{file} (after --set)"),
+        file: format!("{file}{OVERRIDDEN}"),
         text: document.to_string(),
         folder: as_given.folder,
     };
@@ -267,6 +278,14 @@ mod tests {
             "{error}"
         );
         assert!(error.contains("did you mean `sigma`?"), "{error}");
+    }
+
+    #[test]
+    fn a_scenario_has_the_name_of_its_file() {
+        for set in [&[][..], &["seed=3".to_owned()]] {
+            let (_, source) = parse("some/where.else/x.y.toml", TEXT, set).unwrap();
+            assert_eq!(source.name(), "x.y");
+        }
     }
 
     #[test]

@@ -76,7 +76,8 @@ impl Study {
         Ok(study)
     }
 
-    fn fits_in_memory(&self) -> Result<()> {
+    /// Whether the values of all paths can be kept.
+    pub(crate) fn fits_in_memory(&self) -> Result<()> {
         // The time scale is measured at some 40 further records.
         let per_path = ((self.record_times.len() + 40) * self.observables.len()) as f64;
         let paths: f64 = self.levels.iter().map(|level| level.paths as f64).sum();

@@ -34,21 +34,30 @@ pub struct LevelRun {
 }
 
 impl LevelRun {
-    /// The fault: what is compared at a record becomes what was found at the one before.
-    fn label_late(&mut self) {
+    /// The fault: what is compared at a record becomes what was found at the one before. `values` of some paths.
+    fn label_late(&self, values: &mut [f64]) {
         let Samples { records, width, .. } = self.samples;
-        for path in 0..self.samples.paths {
+        for path in values.chunks_mut((records * width).max(1)) {
             for pair in self.compared.windows(2).rev() {
-                let [from, to] = [pair[0], pair[1]].map(|record| (path * records + record) * width);
-                self.samples.values.copy_within(from..from + width, to);
+                let [from, to] = [pair[0] * width, pair[1] * width];
+                path.copy_within(from..from + width, to);
             }
         }
     }
 
     /// Iterations times paths.
     pub fn path_steps(&self) -> u64 {
+        self.steps_of(self.level.paths)
+    }
+
+    fn steps_of(&self, paths: usize) -> u64 {
         let iterations = self.iterations.last().copied().unwrap_or(0);
-        iterations.saturating_mul(self.level.paths as u64)
+        iterations.saturating_mul(paths as u64)
+    }
+
+    /// Paths that are asked for and not yet simulated.
+    fn missing_paths(&self) -> usize {
+        self.level.paths.saturating_sub(self.samples.paths)
     }
 
     /// Whether an observable was taken at a record: all where it is compared, only the first one elsewhere.
@@ -57,7 +66,8 @@ impl LevelRun {
     }
 }
 
-/// Simulates the iterates of every rung, as planned by [`plan_levels`].
+/// Simulates the paths that the rungs still lack: all of them for rungs as planned by [`plan_levels`], the further ones for
+/// rungs whose `level.paths` was raised. Either way the result is that of one run with so many paths, bit by bit.
 pub fn run_levels(
     study: &Study,
     prediction: &Prediction,
@@ -67,7 +77,10 @@ pub fn run_levels(
     monitor.begin(
         "iterates",
         "path-steps",
-        planned.iter().map(LevelRun::path_steps).sum(),
+        planned
+            .iter()
+            .map(|run| run.steps_of(run.missing_paths()))
+            .sum(),
     );
     let run = |planned| run_level(study, prediction, planned, monitor);
     let runs = planned.into_iter().map(run).collect();
@@ -157,7 +170,8 @@ fn run_level(
         start: &study.start,
         step_size_at: &|k| clock.step_size(k),
         sigma: level.sigma,
-        paths: level.paths,
+        paths: planned.missing_paths(),
+        first_path: planned.samples.paths,
         record_at: &planned.iterations,
         values_per_record: width,
         seed: study.spec.seed,
@@ -172,11 +186,12 @@ fn run_level(
     let run = with_model!(study.noisy.model(), model => {
         run_descent(model, study.noisy.sources(), &plan, observe, progress)
     });
-    planned.samples.paths = level.paths;
-    planned.samples.values = run.values;
+    let mut values = run.values;
     if study.spec.ladder.late_labels {
-        planned.label_late();
+        planned.label_late(&mut values);
     }
-    planned.diverged = run.diverged;
+    planned.samples.paths += plan.paths;
+    planned.samples.values.extend(values);
+    planned.diverged.extend(run.diverged);
     planned
 }

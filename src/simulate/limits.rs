@@ -91,18 +91,37 @@ pub fn run_limits(
     } else {
         vec![ladder]
     };
-    let limits: Vec<_> = jobs
-        .iter()
-        .map(|job| (Limit::of(study, prediction, job[0]), job))
-        .collect();
-    let paths: usize = limits.iter().map(|(limit, _)| limit.paths).sum();
-    monitor.begin("limit", "paths", paths as u64);
-    let runs = limits
-        .iter()
-        .map(|(limit, job)| limit.run(all_times(study, prediction, job), monitor))
-        .collect();
+    let planned = |job: &Vec<&LevelRun>| {
+        Limit::of(study, prediction, job[0]).nothing_yet(all_times(study, prediction, job))
+    };
+    let planned = jobs.iter().map(planned).collect();
+    extend_limits(study, prediction, levels, planned, monitor)
+}
+
+/// Simulates the paths that the limits of a study still lack; the result is that of one run with so many paths, bit by
+/// bit. A deterministic limit has one path.
+///
+/// # Errors
+/// As [`run_limits`].
+pub fn extend_limits(
+    study: &Study,
+    prediction: &Prediction,
+    levels: &[LevelRun],
+    mut limits: Vec<LimitRun>,
+    monitor: &dyn Monitor,
+) -> Result<Vec<LimitRun>, GeometryError> {
+    let limit_of = |run: &LimitRun| {
+        let rung = run.level.map_or(0, |number| number as usize);
+        Limit::of(study, prediction, &levels[rung])
+    };
+    let missing = |run: &LimitRun| limit_of(run).paths.saturating_sub(run.samples.paths);
+    let missing: usize = limits.iter().map(missing).sum();
+    monitor.begin("limit", "paths", missing as u64);
+    let extended = limits
+        .iter_mut()
+        .try_for_each(|run| limit_of(run).extend(run, monitor));
     monitor.end();
-    runs
+    extended.map(|()| limits)
 }
 
 /// A limit that is about to be run.
@@ -110,6 +129,7 @@ pub(super) struct Limit<'a> {
     study: &'a Study,
     prediction: &'a Prediction,
     euler: bool,
+    /// How many it shall have.
     pub paths: usize,
     /// With the seed it names the random streams.
     stream: u32,
@@ -179,9 +199,10 @@ impl<'a> Limit<'a> {
         }
     }
 
-    /// All records, path by path.
+    /// All records of the paths from `first_path` on, path by path.
     fn rows(
         &self,
+        first_path: usize,
         times: &[f64],
         settings: Settings,
         keep: impl Fn(usize, &DVector<f64>, &Frame) -> Record + Sync,
@@ -198,7 +219,8 @@ impl<'a> Limit<'a> {
             return vec![points.map(|points| points.iter().map(keep).collect())];
         }
         let plan = EnsemblePlan {
-            paths: self.paths,
+            paths: self.paths - first_path,
+            first_path,
             times,
             time_step: self.study.limit_time_step(),
             merged: settings.merged,
@@ -212,20 +234,24 @@ impl<'a> Limit<'a> {
     pub fn values(&self, times: &[f64], settings: Settings) -> Result<Samples, GeometryError> {
         let keep = |_: usize, w: &DVector<f64>, _: &Frame| (self.observe(w.as_slice()), None, None);
         let mut run = self.nothing_yet(times.to_vec());
-        self.collect(&mut run, self.rows(times, settings, keep, || ()))?;
+        self.collect(&mut run, self.rows(0, times, settings, keep, || ()))?;
         Ok(run.samples)
     }
 
-    fn run(&self, times: Vec<f64>, monitor: &dyn Monitor) -> Result<LimitRun, GeometryError> {
+    fn extend(&self, run: &mut LimitRun, monitor: &dyn Monitor) -> Result<(), GeometryError> {
+        let first = run.samples.paths;
+        if first >= self.paths {
+            return Ok(());
+        }
         let keep = |path: usize, w: &DVector<f64>, frame: &Frame| {
             let seen = (path < WITNESSES).then(|| self.witness(w, frame));
             let first = (path == 0).then(|| w.as_slice().to_vec());
             (self.observe(w.as_slice()), seen, first)
         };
-        let mut run = self.nothing_yet(times);
-        let rows = self.rows(&run.times, self.settings(), keep, || monitor.advance(1));
-        self.collect(&mut run, rows)?;
-        Ok(run)
+        let rows = self.rows(first, &run.times, self.settings(), keep, || {
+            monitor.advance(1)
+        });
+        self.collect(run, rows)
     }
 
     fn nothing_yet(&self, times: Vec<f64>) -> LimitRun {
@@ -233,7 +259,7 @@ impl<'a> Limit<'a> {
             level: self.corrected.as_ref().map(|(number, _)| *number),
             initial: self.observe(self.start.as_slice()),
             samples: Samples {
-                paths: self.paths,
+                paths: 0,
                 records: times.len(),
                 width: self.study.observables.len(),
                 values: Vec::new(),
@@ -253,6 +279,7 @@ impl<'a> Limit<'a> {
         run: &mut LimitRun,
         rows: Vec<Result<Vec<Record>, GeometryError>>,
     ) -> Result<(), GeometryError> {
+        run.samples.paths += rows.len();
         for row in rows {
             match row {
                 Ok(records) => {
@@ -272,7 +299,7 @@ impl<'a> Limit<'a> {
             }
         }
         match &run.failed {
-            (count, Some(error)) if *count == self.paths => Err(error.clone()),
+            (count, Some(error)) if *count == run.samples.paths => Err(error.clone()),
             _ => Ok(()),
         }
     }

@@ -6,12 +6,14 @@ mod descents;
 mod limits;
 mod refinement;
 mod samples;
+mod stages;
 
 pub use coupled::{CoupledRun, run_coupled};
 pub use descents::{LevelRun, plan_levels, run_levels};
-pub use limits::{LimitRun, draw_limits, run_limits};
+pub use limits::{LimitRun, draw_limits, extend_limits, run_limits};
 pub use refinement::{Refinement, TRIED_ERROR, refine_limits};
 pub use samples::{Moments, Samples};
+pub use stages::enlarged;
 
 use crate::derive::GeometryError;
 use crate::predict::Prediction;

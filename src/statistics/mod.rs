@@ -8,6 +8,8 @@
 //! | do many errors vanish at one order? | [`JointErrors`] |
 //! | where do many means lie, all at once? | [`simultaneous_band`], [`PathMeans`] |
 //! | how small must a standard error be to show equality? | [`margin_in_standard_errors`] |
+//! | may I look again with more data? | [`stage_level`], [`doublings_needed`] |
+//! | has an estimate moved since the last run? | [`change`](change()) |
 //! | how far apart are two laws? | [`wasserstein_1`], [`kolmogorov_smirnov`], [`energy_distance`], [`mmd_squared`], [`sliced_wasserstein_1`] |
 //! | is that more than noise, and how much more at least and at most? | [`distances_to_reference`], [`permutation_p_value`] |
 //! | when does a curve first reach a level? | [`first_crossing`] |
@@ -33,6 +35,7 @@
 //! ```
 
 mod bands;
+mod change;
 mod checks;
 mod collapse;
 mod crossing;
@@ -57,6 +60,7 @@ mod permutation;
 mod points;
 mod power;
 mod power_law;
+mod sequential;
 mod sliced;
 mod streams;
 mod summary;
@@ -65,6 +69,7 @@ mod tails;
 mod testing;
 
 pub use bands::{Band, simultaneous_band};
+pub use change::{Change, Measured, change};
 pub use collapse::{Collapse, Comparison, Curves, Score, collapse};
 pub use crossing::{Crossing, first_crossing};
 pub use distance::{KolmogorovSmirnov, kolmogorov_smirnov, kolmogorov_smirnov_cdf, wasserstein_1};
@@ -88,6 +93,7 @@ pub use permutation::permutation_p_value;
 pub use points::Points;
 pub use power::margin_in_standard_errors;
 pub use power_law::{PowerLaw, power_law};
+pub use sequential::{doublings_needed, stage_level, std_error_of};
 pub use sliced::sliced_wasserstein_1;
 pub use summary::{Summary, standard_deviation_with_error, summarize};
 pub use tails::upper_quantile;

@@ -1,6 +1,6 @@
 //! Strong error and strong order: how far the iterates are from the limit path by path, driven by one Brownian motion.
 
-use super::{Check, Displacement, Evidence, RESAMPLES, Table};
+use super::{Check, Displacement, Evidence, Table, resamples};
 use crate::simulate::{CoupledRun, Moments, Samples};
 use crate::statistics::{
     Outcome, PathwiseOrder, StatisticsError, bounded_mean, classify, pathwise_order,
@@ -340,7 +340,7 @@ fn fit(
     differences: &[Vec<f64>],
 ) -> Result<PathwiseOrder, StatisticsError> {
     let (level, seed) = (evidence.margins().level, evidence.study.spec.seed);
-    pathwise_order(step_sizes, differences, level, RESAMPLES, seed)
+    pathwise_order(step_sizes, differences, level, resamples(level), seed)
 }
 
 /// Root mean square, its standard error, and that of the limit's own error.

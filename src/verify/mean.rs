@@ -2,7 +2,7 @@
 
 use super::extrapolation::{Design, fit_over_rungs};
 use super::{
-    Check, Displacement, Evidence, NOISE_FLOOR, Place, RESAMPLES, RungError, Table, order, path,
+    Check, Displacement, Evidence, NOISE_FLOOR, Place, RungError, Table, order, path, resamples,
 };
 use crate::scenario::Arm;
 use crate::simulate::LevelRun;
@@ -338,7 +338,8 @@ fn extrapolated_check(
         Ok(tested) => tested,
         Err(error) => return Check::impossible(name, &error),
     };
-    let order = match errors.order(evidence, evidence.margins().level, RESAMPLES) {
+    let level = evidence.margins().level;
+    let order = match errors.order(evidence, level, resamples(level)) {
         Ok(law) => format!(
             "{:+.3e}·α^p with p = {:.2} [{:.2}, {:.2}]",
             law.coefficient, law.exponent, law.exponent_interval.lower, law.exponent_interval.upper

@@ -1,5 +1,6 @@
 //! The comparison: from the two simulated sides to checks with three outcomes, and from these to the verdict.
 
+mod baseline;
 mod budget;
 mod collapse;
 mod conduct;
@@ -13,6 +14,7 @@ mod order;
 mod path;
 mod power;
 mod separation;
+mod sequential;
 mod spread;
 mod standstill;
 mod time_scale;
@@ -25,6 +27,7 @@ use crate::scenario::{Arm, MarginsSpec, Study};
 use crate::simulate::{CoupledRun, LevelRun, LimitRun, Refinement, Simulation};
 use crate::statistics::{Equivalence, Interval, Outcome, StatisticsError, equivalence, holm};
 
+pub use baseline::{Baseline, BaselineError, CheckChange, Comparison, Finding};
 pub use budget::BudgetRow;
 pub use displacement::Displacement;
 pub(crate) use displacement::slope;
@@ -32,6 +35,7 @@ pub(crate) use extrapolation::regressor_exponents;
 pub(crate) use mean::ROUNDING;
 pub use power::Power;
 use separation::Separation;
+pub use sequential::{Sequential, Stage, Stop};
 pub(crate) use spread::Rate;
 
 /// Signals below this many standard errors are noise: such a rung does not drive a slope.
@@ -40,6 +44,23 @@ pub const NOISE_FLOOR: f64 = 3.0;
 const RESAMPLES: usize = 1000;
 /// Resamples of a rejection that is to be confirmed, further out in the tail; it reaches no level below their inverse.
 const TAIL_RESAMPLES: usize = 10_000;
+
+/// Resamples of a bootstrap at a level: ten in either tail, where their number allows it.
+fn resamples(level: f64) -> usize {
+    let ten_in_tail = (10.0 / level).ceil() as usize;
+    let one_in_tail = (1.0 / level).ceil() as usize;
+    ten_in_tail
+        .clamp(RESAMPLES, TAIL_RESAMPLES)
+        .max(one_in_tail)
+}
+
+/// The layout of `verdict.json`: raised when an older program would misread it.
+const FORMAT: u32 = 2;
+
+/// The layout before it was numbered.
+fn first_format() -> u32 {
+    1
+}
 
 /// One question and its answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +74,7 @@ pub struct Check {
     /// The estimate.
     pub estimate: Option<f64>,
     /// Its interval, of confidence 1 − 2·level.
+    #[serde(default, deserialize_with = "interval_if_finite")]
     pub interval: Option<Interval>,
     /// The value that the theory says; the least value that it allows where there is no margin.
     pub null: Option<f64>,
@@ -87,7 +109,33 @@ struct Place {
     step_size: Option<f64>,
 }
 
+/// JSON has no infinities: an interval with an open end is read as none.
+fn interval_if_finite<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Interval>, D::Error> {
+    #[derive(Deserialize)]
+    struct Ends {
+        lower: Option<f64>,
+        upper: Option<f64>,
+    }
+    let ends = Option::<Ends>::deserialize(deserializer)?;
+    Ok(ends.and_then(|ends| {
+        Some(Interval {
+            lower: ends.lower?,
+            upper: ends.upper?,
+        })
+    }))
+}
+
 impl Check {
+    /// `mean of u`, or the name alone.
+    pub fn title(&self) -> String {
+        match &self.observable {
+            Some(observable) => format!("{} of {observable}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
     /// A check that is about facts rather than estimates.
     pub fn fact(name: &str, holds: bool, detail: String) -> Self {
         let verdict = if holds {
@@ -158,6 +206,15 @@ pub struct Verdict {
     pub planted_faults: Vec<String>,
     /// How wrong the theory would have to be for this run to notice.
     pub power: Option<Power>,
+    /// Layout of the file.
+    #[serde(default = "first_format")]
+    pub format: u32,
+    /// Level of the intervals: margins.level, or what the stage had of it.
+    #[serde(default)]
+    pub level: Option<f64>,
+    /// What was studied.
+    #[serde(default)]
+    pub subject: Option<Subject>,
     /// All checks.
     pub checks: Vec<Check>,
     /// The errors that the comparisons of moments are made of.
@@ -169,6 +226,28 @@ pub struct Verdict {
     /// Further evidence, each table a CSV file of its own beside `verdict.json`.
     #[serde(skip)]
     pub tables: Vec<Table>,
+}
+
+/// What a verdict is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The scenario's name: that of its file.
+    pub name: String,
+    /// The seed.
+    pub seed: u64,
+    /// The scenario as resolved.
+    pub scenario: serde_json::Value,
+}
+
+impl Subject {
+    /// That of a study.
+    pub fn of(study: &Study) -> Self {
+        Self {
+            name: study.source.name(),
+            seed: study.spec.seed,
+            scenario: serde_json::to_value(&study.spec).unwrap_or_default(),
+        }
+    }
 }
 
 /// A table of evidence. Numbers are written in full; what is missing is an empty field.
@@ -185,6 +264,7 @@ pub struct Table {
 /// The names of all tables that a verdict may come with; a run removes those that an earlier one left.
 pub const TABLES: &[&str] = &[
     "bands",
+    "baseline",
     "budget",
     "collapse",
     coupled::TABLE,
@@ -192,6 +272,7 @@ pub const TABLES: &[&str] = &[
     "exponents",
     "laws",
     "orders",
+    "stages",
 ];
 
 /// The signed error of a moment of one observable at one record time on one rung of the ladder.
@@ -391,6 +472,9 @@ pub fn verify(study: &Study, prediction: &Prediction, simulation: &Simulation) -
         sentence: sentence(verdict, &evidence, &checks),
         false_alarm_rate,
         planted_faults: planted_faults(study, prediction),
+        format: FORMAT,
+        level: Some(study.spec.margins.level),
+        subject: Some(Subject::of(study)),
         power,
         checks,
         budget,
@@ -428,10 +512,7 @@ fn sentence(verdict: Outcome, evidence: &Evidence, checks: &[Check]) -> String {
     let worst: Vec<String> = checks
         .iter()
         .filter(|check| check.verdict == verdict)
-        .map(|check| match &check.observable {
-            Some(observable) => format!("{} of {observable}", check.name),
-            None => check.name.clone(),
-        })
+        .map(Check::title)
         .fold(Vec::new(), |mut names, name| {
             if !names.contains(&name) {
                 names.push(name);

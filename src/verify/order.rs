@@ -3,7 +3,7 @@
 use super::extrapolation::{Design, ErrorTerm};
 use super::mean::ROUNDING;
 use super::path::{errors_of_paths, limit_noise};
-use super::{Check, Evidence, NOISE_FLOOR, RESAMPLES, TAIL_RESAMPLES, Table};
+use super::{Check, Evidence, NOISE_FLOOR, TAIL_RESAMPLES, Table, resamples};
 use crate::scenario::Schedule;
 use crate::simulate::LevelRun;
 use crate::statistics::{
@@ -39,7 +39,12 @@ pub(super) fn check(
     };
     let judged = with_errors(evidence, rungs, &design.stuck, scales, |errors| {
         let level = evidence.margins().level;
-        let fit = errors.order(NOISE_FLOOR, level, RESAMPLES, evidence.study.spec.seed)?;
+        let fit = errors.order(
+            NOISE_FLOOR,
+            level,
+            resamples(level),
+            evidence.study.spec.seed,
+        )?;
         let series = Series::all(evidence, scales);
         let check = expected.map(|expected| judge(evidence, errors, &fit, &series, expected));
         Ok((check, table(rungs, &series, &fit)))

@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 
 use super::mean::{Errors, Extrapolated};
-use super::{Check, Evidence, RESAMPLES, TAIL_RESAMPLES, Table};
+use super::{Check, Evidence, TAIL_RESAMPLES, Table, resamples};
 use crate::simulate::LevelRun;
 use crate::statistics::{
     Band, Interval, Outcome, PathMeans, StatisticsError, classify, simultaneous_band,
@@ -136,7 +136,15 @@ impl Bands {
             let both = &covariance + limit.covariance();
             let of_rung = |std_errors: &[f64], covariance| {
                 let errors: Vec<f64> = errors.iter().map(|e| e.errors[rung]).collect();
-                simultaneous_band(&errors, std_errors, covariance, dof, level, RESAMPLES, seed)
+                simultaneous_band(
+                    &errors,
+                    std_errors,
+                    covariance,
+                    dof,
+                    level,
+                    resamples(level),
+                    seed,
+                )
             };
             rungs.push((
                 of_rung(&std_errors, &both)?,
@@ -160,7 +168,7 @@ impl Bands {
                 &covariance,
                 dof,
                 level,
-                TAIL_RESAMPLES,
+                TAIL_RESAMPLES.max(resamples(level)),
                 seed,
             )
         };
