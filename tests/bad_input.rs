@@ -372,13 +372,48 @@ fn furnish(home: &Path) {
     fs::write(home.join("run/notes.txt"), "mine").unwrap();
     fs::write(home.join("not-text.toml"), b"\xff\xfe").unwrap();
     fs::write(home.join("empty.toml"), b"").unwrap();
+    fs::write(home.join("run.toml"), GOOD).unwrap();
+    fs::write(home.join("other.json"), r#"{"verdict": "pass"}"#).unwrap();
+    fs::write(home.join("newer.json"), r#"{"format": 99}"#).unwrap();
+    for name in ["a", "b", "s"] {
+        let verdict = format!(
+            r#"{{"verdict": "pass", "regime": "trivial", "sentence": "", "false_alarm_rate": 0.02, "planted_faults": [],
+            "checks": [], "subject": {{"name": "{name}", "seed": 1, "scenario": {{}}}}}}"#
+        );
+        let file = if name == "s" {
+            "of-s.json".into()
+        } else {
+            format!("{name}.json")
+        };
+        fs::write(home.join(file), verdict).unwrap();
+    }
 }
 
 mistakes_on_the_command_line! {
     unknown_command: ["frobnicate"], ["unrecognized subcommand 'frobnicate'", "--help"];
     mistyped_command: ["verfy", "s.toml"], ["'verify'"];
     no_scenario: ["verify"], ["<SCENARIO>"];
-    two_scenarios: ["verify", "s.toml", "s.toml"], ["unexpected argument 's.toml'"];
+    two_scenarios: ["descend", "s.toml", "s.toml"], ["unexpected argument 's.toml'"];
+    second_scenario_that_does_not_exist: ["verify", "s.toml", "nope.toml", "--out", "out"], ["nope.toml", "can't read"];
+    second_scenario_that_is_bad: ["verify", "s.toml", "empty.toml", "--out", "out", "--junit", "junit.xml"], ["empty.toml", "observables"];
+    out_of_several_below_a_file: ["verify", "s.toml", "s.toml", "--out", "s.toml"], ["can't write to s.toml/s"];
+    out_of_several_is_not_empty: ["verify", "s.toml", "run.toml", "--out", "."], ["run is not empty", "--force"];
+    force_of_nothing: ["verify", "s.toml", "--force"], ["--out", "--junit", "--markdown"];
+    junit_over_a_file: ["verify", "s.toml", "--out", "out", "--junit", "s.toml"], ["s.toml is not empty", "--force"];
+    junit_over_a_folder: ["verify", "s.toml", "--out", "out", "--junit", "run", "--force"], ["can't write to run", "directory"];
+    junit_in_a_folder_that_is_not_there: ["verify", "s.toml", "--out", "out", "--junit", "nowhere/j.xml"], ["can't write to nowhere/j.xml"];
+    markdown_over_a_file: ["verify", "s.toml", "--out", "out", "--markdown", "run/notes.txt"], ["run/notes.txt is not empty", "--force"];
+    junit_and_markdown_in_one_file: ["verify", "s.toml", "--out", "out", "--junit", "x", "--markdown", "x"], ["--junit and --markdown name the same file"];
+    baseline_that_does_not_exist: ["verify", "s.toml", "--out", "out", "--baseline", "nope.json"], ["can't read the baseline nope.json", "singlim verify"];
+    baseline_folder_without_a_verdict: ["verify", "s.toml", "--out", "out", "--baseline", "run"], ["can't read the baseline run/verdict.json"];
+    baseline_that_is_not_json: ["verify", "s.toml", "--out", "out", "--baseline", "s.toml"], ["the baseline s.toml is no verdict.json"];
+    baseline_that_is_another_json: ["verify", "s.toml", "--out", "out", "--baseline", "other.json"], ["the baseline other.json is no verdict.json", "missing field"];
+    baseline_of_a_newer_program: ["verify", "s.toml", "--out", "out", "--baseline", "newer.json"], ["the baseline newer.json has layout 99", "newer singlim"];
+    baselines_of_other_scenarios: ["verify", "s.toml", "--out", "out", "--baseline", "a.json", "--baseline", "b.json"], ["no baseline is of any of these scenarios", "of: a, b"];
+    two_baselines_of_one_scenario: ["verify", "s.toml", "--out", "out", "--baseline", "of-s.json", "--baseline", "of-s.json"], ["two baselines are of the scenario `s`"];
+    budget_without_stages: ["verify", "s.toml", "--out", "out", "--budget", "10m"], ["--until-conclusive"];
+    budget_without_a_unit: ["verify", "s.toml", "--out", "out", "--until-conclusive", "--budget", "10"], ["--budget", "10m"];
+    budget_of_nothing: ["verify", "s.toml", "--out", "out", "--until-conclusive", "--budget", "0s"], ["--budget", "above zero"];
     unknown_option: ["verify", "s.toml", "--sed", "3"], ["'--sed'", "'--seed'"];
     option_of_another_command: ["check", "s.toml", "--out", "x"], ["'--out'"];
     no_threads: ["verify", "s.toml", "--threads", "0"], ["--threads", "0"];

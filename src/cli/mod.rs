@@ -2,28 +2,24 @@
 
 mod list;
 mod progress;
+mod simulate;
+mod verify;
 
 use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
 use singlim::plan::{PlanOptions, plan};
-use singlim::predict::{Prediction, predict, warnings};
-use singlim::report::{
-    Manifest, RunFolder, RunRecord, budget_table, checks_table, plan_text, power_line,
-    prediction_text, side_by_side, verdict_line,
-};
+use singlim::predict::predict;
+use singlim::report::{plan_text, prediction_text, side_by_side};
 use singlim::scenario::{Study, load, template};
-use singlim::simulate::{
-    LevelRun, Monitor, Silent, Simulation, plan_levels, run_levels, run_limits,
-};
-use singlim::statistics::Outcome;
-use singlim::verify::verify;
+use singlim::simulate::{Monitor, Silent};
 
 use progress::Bars;
+use simulate::{Side, one_side};
+use verify::{Verify, verify};
 
 /// Does noisy gradient descent converge to its predicted limit on the zero-loss manifold, and on the predicted time
 /// scale?
@@ -31,7 +27,7 @@ use progress::Bars;
 #[command(
     version,
     about,
-    after_help = "Exit codes: 0 pass, 1 rejected, 2 error, 3 inconclusive (not enough power to say).\nExample: singlim verify scenarios/product-label-noise.toml"
+    after_help = "Exit codes: 0 pass, 1 rejected or a regression against --baseline, 2 error, 3 inconclusive (not enough power to say).\nExample: singlim verify scenarios/product-label-noise.toml"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -41,7 +37,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Simulate iterates and limit, compare them, give a verdict with its evidence
-    Verify(Run),
+    Verify(Verify),
     /// What theory says, without simulating iterates
     Predict(Scenario),
     /// How long to train before each noise shows, run time on this machine, paths needed; runs short pilots only
@@ -156,9 +152,9 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> Fallible<ExitCode> {
     match command {
-        Command::Verify(run) => return run_study("verify", &run),
-        Command::Descend(run) => return run_study("descend", &run),
-        Command::Limit(run) => return run_study("limit", &run),
+        Command::Verify(options) => return verify(&options),
+        Command::Descend(run) => one_side(Side::Descend, &run)?,
+        Command::Limit(run) => one_side(Side::Limit, &run)?,
         Command::Predict(scenario) => {
             let (study, _) = scenario.study()?;
             let prediction = predict(&study)?;
@@ -255,6 +251,14 @@ impl Options {
         Ok(())
     }
 
+    fn monitor(&self) -> Box<dyn Monitor> {
+        if !self.quiet && std::io::stderr().is_terminal() {
+            Box::new(Bars::default())
+        } else {
+            Box::new(Silent)
+        }
+    }
+
     /// The study of a file, and its text.
     fn study(&self, scenario: &Path) -> Fallible<(Study, String)> {
         let (mut spec, source, text) = load(scenario, &self.set)?;
@@ -269,143 +273,4 @@ impl Scenario {
         self.options.start_threads()?;
         self.options.study(&self.scenario)
     }
-
-    fn name(&self) -> String {
-        self.scenario
-            .file_stem()
-            .map_or("run".into(), |stem| stem.to_string_lossy().into_owned())
-    }
-
-    fn monitor(&self) -> Box<dyn Monitor> {
-        if !self.options.quiet && std::io::stderr().is_terminal() {
-            Box::new(Bars::default())
-        } else {
-            Box::new(Silent)
-        }
-    }
-}
-
-fn run_study(command: &str, run: &Run) -> Fallible<ExitCode> {
-    let (study, text) = run.scenario.study()?;
-    let prediction = predict(&study)?;
-    let folder = match &run.out {
-        Some(path) => RunFolder::claim(path, run.force)?,
-        None => RunFolder::claim_next(&run.scenario.name())?,
-    };
-    let done = simulate_and_write(command, run, &study, &prediction, &folder, &text);
-    if done.is_err() {
-        folder.abandon();
-    }
-    done
-}
-
-fn simulate_and_write(
-    command: &str,
-    run: &Run,
-    study: &Study,
-    prediction: &Prediction,
-    folder: &RunFolder,
-    text: &str,
-) -> Fallible<ExitCode> {
-    let begin = Instant::now();
-    let mut manifest = Manifest::begin(command, &study.spec);
-    let quiet = run.scenario.options.quiet;
-    if !quiet {
-        show(&format!("{}\n", headline(study, prediction)))?;
-    }
-    let monitor = run.scenario.monitor();
-    // The limit first: it is the shorter part, and the one that can fail.
-    let planned = plan_levels(study, prediction);
-    let limits = match command {
-        "descend" => Vec::new(),
-        _ => run_limits(study, prediction, &planned, &*monitor)?,
-    };
-    let levels = match command {
-        "limit" => Vec::new(),
-        _ => {
-            let begin = Instant::now();
-            let levels = run_levels(study, prediction, planned, &*monitor);
-            manifest.path_steps = levels.iter().map(LevelRun::path_steps).sum();
-            let rate = manifest.path_steps as f64 / begin.elapsed().as_secs_f64();
-            manifest.path_steps_per_second = Some(rate);
-            levels
-        }
-    };
-    let simulation = (command == "verify")
-        .then(|| Simulation::of(study, prediction, &levels, &limits, &*monitor));
-    let verdict = simulation.map(|simulation| verify(study, prediction, &simulation));
-    manifest.ended = jiff::Timestamp::now().to_string();
-    manifest.wall_seconds = begin.elapsed().as_secs_f64();
-    manifest.cpu_seconds = cpu_seconds();
-    let record = RunRecord {
-        study,
-        clock: prediction.clock,
-        scenario_text: text,
-        levels: &levels,
-        limits: &limits,
-        verdict: verdict.as_ref(),
-    };
-    folder.write(&record, &manifest)?;
-    let place = folder.path().display();
-    let seconds = manifest.wall_seconds;
-    let Some(verdict) = verdict else {
-        if !quiet {
-            show(&format!("wrote {place} in {seconds:.1} s\n"))?;
-        }
-        return Ok(ExitCode::SUCCESS);
-    };
-    if !quiet {
-        let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        // Into a file or a pipe: wide enough for any row.
-        let width = (!std::io::stdout().is_terminal()).then_some(140);
-        let steps = manifest.path_steps as f64;
-        let rate = manifest.path_steps_per_second.unwrap_or(0.0);
-        show(&format!(
-            "{}\n\n{}{}\n{}\n{steps:.2e} path-steps ({rate:.1e}/s), {seconds:.1} s, run folder {place}\n",
-            checks_table(&verdict, width, colours),
-            budget_table(&verdict, width),
-            power_line(&verdict),
-            verdict_line(&verdict),
-        ))?;
-    }
-    Ok(ExitCode::from(match verdict.verdict {
-        Outcome::Pass => 0,
-        Outcome::Rejected => 1,
-        Outcome::Inconclusive => 3,
-    }))
-}
-
-fn headline(study: &Study, prediction: &Prediction) -> String {
-    let title = if study.spec.title.is_empty() {
-        String::new()
-    } else {
-        format!("{}\n", study.spec.title)
-    };
-    let steps: Vec<_> = prediction
-        .levels
-        .iter()
-        .map(|l| format!("{:.1e}", l.iterations as f64))
-        .collect();
-    let warnings: String = warnings(study, prediction)
-        .iter()
-        .map(|warning| format!("\nwarning: {warning}"))
-        .collect();
-    format!(
-        "{title}derived regime: {}; slow time {}; iterations per rung: {}{warnings}",
-        prediction.regime(),
-        prediction.clock.formula(),
-        steps.join(", ")
-    )
-}
-
-/// Processor time of all threads so far.
-#[cfg(unix)]
-fn cpu_seconds() -> Option<f64> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Some(time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9)
-}
-
-#[cfg(not(unix))]
-fn cpu_seconds() -> Option<f64> {
-    None
 }

@@ -7,6 +7,7 @@ use flate2::{Compression, write::GzEncoder};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
+use super::atomic::write_atomically;
 use crate::scenario::{Clock, LevelClock, ScenarioSpec, Study};
 use crate::simulate::{LevelRun, LimitRun};
 use crate::statistics::summarize;
@@ -18,6 +19,9 @@ pub enum ReportError {
     /// The folder holds an earlier run.
     #[error("{0} is not empty; choose another --out, or overwrite it with --force")]
     Exists(PathBuf),
+    /// The file holds something.
+    #[error("{0} is not empty; choose another file, or overwrite it with --force")]
+    FileExists(PathBuf),
     /// The folder can't be made or written.
     #[error("can't write to {path}: {source}")]
     Write {
@@ -233,41 +237,7 @@ impl RunFolder {
         name: &str,
         content: impl FnOnce(&mut BufWriter<&NamedTempFile>) -> io::Result<()>,
     ) -> Result<(), ReportError> {
-        let path = self.path.join(name);
-        let write = || -> io::Result<()> {
-            let file = tempfile::Builder::new()
-                .permissions_like_created()
-                .tempfile_in(&self.path)?;
-            let mut out = BufWriter::new(&file);
-            content(&mut out)?;
-            out.flush()?;
-            drop(out);
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(|source| ReportError::Write {
-            path: path.clone(),
-            source,
-        })
-    }
-}
-
-/// Temporary files are private by default; a finished file should be as readable as any other.
-trait PermissionsLikeCreated {
-    fn permissions_like_created(&mut self) -> &mut Self;
-}
-
-impl PermissionsLikeCreated for tempfile::Builder<'_, '_> {
-    #[cfg(unix)]
-    fn permissions_like_created(&mut self) -> &mut Self {
-        use std::os::unix::fs::PermissionsExt;
-        // The system takes the umask off, as for a file made the ordinary way.
-        self.permissions(std::fs::Permissions::from_mode(0o666))
-    }
-
-    #[cfg(not(unix))]
-    fn permissions_like_created(&mut self) -> &mut Self {
-        self
+        write_atomically(&self.path.join(name), content)
     }
 }
 

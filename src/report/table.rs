@@ -11,7 +11,7 @@ use crate::scenario::Study;
 use crate::statistics::Outcome;
 use crate::verify::{BudgetRow, Check, Verdict, planted_faults};
 
-fn colour(outcome: Outcome) -> Color {
+pub(super) fn colour(outcome: Outcome) -> Color {
     match outcome {
         Outcome::Pass => Color::Green,
         Outcome::Inconclusive => Color::Yellow,
@@ -19,7 +19,7 @@ fn colour(outcome: Outcome) -> Color {
     }
 }
 
-fn short(x: f64) -> String {
+pub(super) fn short(x: f64) -> String {
     if x == 0.0 {
         "0".into()
     } else if (1e-3..1e5).contains(&x.abs()) {
@@ -36,7 +36,7 @@ fn two_digits(x: f64) -> String {
 }
 
 /// Checks of one kind on one observable (means at many record times, say) share a row that shows the worst of them.
-fn rows(checks: &[Check]) -> Vec<(&Check, usize)> {
+pub(super) fn rows(checks: &[Check]) -> Vec<(&Check, usize)> {
     let badness = |check: &Check| {
         let away = match (check.estimate, check.null, check.margin) {
             (Some(estimate), Some(null), Some(margin)) => (estimate - null).abs() / margin,
@@ -62,6 +62,24 @@ fn rows(checks: &[Check]) -> Vec<(&Check, usize)> {
     rows
 }
 
+/// `1.0 [0.9, 1.1]`.
+pub(super) fn estimate_text(check: &Check) -> String {
+    match (check.estimate, check.interval) {
+        (Some(x), Some(i)) => format!("{} [{}, {}]", short(x), short(i.lower), short(i.upper)),
+        (Some(x), None) => short(x),
+        _ => String::new(),
+    }
+}
+
+/// `1.0 ± 0.2`.
+pub(super) fn predicted_text(check: &Check) -> String {
+    match (check.null, check.margin) {
+        (Some(null), Some(margin)) => format!("{} ± {}", short(null), short(margin)),
+        (Some(null), None) => format!("at least {}", short(null)),
+        _ => String::new(),
+    }
+}
+
 /// The table of checks. `width` in characters, that of the terminal if `None`; `colours` whether it shows any.
 pub fn checks_table(verdict: &Verdict, width: Option<u16>, colours: bool) -> String {
     let mut table = plain_table(width);
@@ -83,21 +101,11 @@ pub fn checks_table(verdict: &Verdict, width: Option<u16>, colours: bool) -> Str
         } else {
             check.name.clone()
         };
-        let estimate = match (check.estimate, check.interval) {
-            (Some(x), Some(i)) => format!("{} [{}, {}]", short(x), short(i.lower), short(i.upper)),
-            (Some(x), None) => short(x),
-            _ => String::new(),
-        };
-        let predicted = match (check.null, check.margin) {
-            (Some(null), Some(margin)) => format!("{} ± {}", short(null), short(margin)),
-            (Some(null), None) => format!("at least {}", short(null)),
-            _ => String::new(),
-        };
         table.add_row([
             Cell::new(name),
             Cell::new(check.observable.as_deref().unwrap_or_default()),
-            Cell::new(estimate),
-            Cell::new(predicted),
+            Cell::new(estimate_text(check)),
+            Cell::new(predicted_text(check)),
             Cell::new(check.verdict)
                 .fg(colour(check.verdict))
                 .add_attribute(Attribute::Bold),
@@ -184,7 +192,7 @@ pub fn power_line(verdict: &Verdict) -> String {
     )
 }
 
-fn plain_table(width: Option<u16>) -> Table {
+pub(super) fn plain_table(width: Option<u16>) -> Table {
     let mut table = Table::new();
     table
         .load_style(TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─')))

@@ -68,10 +68,15 @@ impl Baseline {
             path: path.clone(),
             reason: error.to_string(),
         };
-        let value: Value = serde_json::from_str(&text).map_err(malformed)?;
+        let mut value: Value = serde_json::from_str(&text).map_err(malformed)?;
         match value["format"].as_u64() {
             Some(found) if found > u64::from(FORMAT) => Err(BaselineError::Newer { path, found }),
             _ => {
+                // Not compared, and free to change.
+                if let Some(fields) = value.as_object_mut() {
+                    fields.remove("budget");
+                    fields.remove("power");
+                }
                 let verdict = serde_json::from_value(value).map_err(malformed)?;
                 Ok(Self { path, verdict })
             }
@@ -481,6 +486,8 @@ mod tests {
             sentence: String::new(),
             false_alarm_rate: 0.02,
             planted_faults: Vec::new(),
+            power: None,
+            budget: Vec::new(),
             format: FORMAT,
             level: Some(0.01),
             subject: Some(Subject {

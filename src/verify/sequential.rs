@@ -72,8 +72,9 @@ pub struct Sequential<'a> {
     stages: Vec<Stage>,
     /// The checks of each stage.
     history: Vec<Vec<Check>>,
-    /// Seconds of simulation so far, and of the last comparison.
+    /// Seconds of simulation so far, those of the iterates among them, and of the last comparison.
     simulating: f64,
+    descending: f64,
     comparing: f64,
 }
 
@@ -89,6 +90,7 @@ impl<'a> Sequential<'a> {
             stages: Vec::new(),
             history: Vec::new(),
             simulating: 0.0,
+            descending: 0.0,
             comparing: 0.0,
         }
     }
@@ -119,7 +121,9 @@ impl<'a> Sequential<'a> {
             let limits = std::mem::take(&mut self.limits);
             extend_limits(&study, prediction, &levels, limits, monitor)?
         };
+        let descent = Instant::now();
         self.levels = run_levels(&study, prediction, levels, monitor);
+        self.descending += descent.elapsed().as_secs_f64();
         let simulated = begin.elapsed();
         let simulation = Simulation::of(&study, prediction, &self.levels, &self.limits, monitor);
         let verdict = verify(&study, prediction, &simulation);
@@ -161,6 +165,11 @@ impl<'a> Sequential<'a> {
         // As many new paths as there are, and twice as many to compare.
         let next_seconds = self.simulating + 2.0 * self.comparing;
         (next_seconds > budget_left.as_secs_f64()).then_some(Stop::Budget { next_seconds })
+    }
+
+    /// Seconds that the simulation of the iterates took so far.
+    pub fn descent_seconds(&self) -> f64 {
+        self.descending
     }
 
     /// The ensembles, and the verdict of the last stage with what led there; `None` before the first stage.
