@@ -115,8 +115,8 @@ fn null_runs_give_uniform_p_values_and_rejections_at_the_declared_rate() {
     let normal = Normal::standard();
     let p_values = |verdicts: &[Verdict], name: &str, shrink: f64| -> Vec<f64> {
         let p = |verdict: &Verdict| {
-            let checks = verdict.checks.iter().filter(|check| check.name == name);
-            let check = checks.last().unwrap();
+            let mut checks = verdict.checks.iter().filter(|check| check.name == name);
+            let check = checks.next_back().unwrap();
             let interval = check.interval.unwrap();
             let half = 0.5 * (interval.upper - interval.lower);
             // 149 degrees of freedom at level 0.01.
@@ -149,8 +149,8 @@ fn permutation_p_value(verdict: &Verdict, distance: &str) -> Option<f64> {
     let table = verdict.tables.iter().find(|table| table.name == "laws")?;
     let column = |name: &str| table.header.iter().position(|column| *column == name);
     let (kind, p) = (column("distance")?, column("p_same")?);
-    let rows = table.rows.iter().filter(|row| row[kind] == distance);
-    rows.last()?[p].parse().ok()
+    let mut rows = table.rows.iter().filter(|row| row[kind] == distance);
+    rows.next_back()?[p].parse().ok()
 }
 
 #[test]

@@ -124,6 +124,9 @@ pub fn extend_limits(
     extended.map(|()| limits)
 }
 
+/// The step size at a slow time.
+type StepSizeAt<'a> = Box<dyn Fn(f64) -> f64 + Sync + 'a>;
+
 /// A limit that is about to be run.
 pub(super) struct Limit<'a> {
     study: &'a Study,
@@ -135,7 +138,7 @@ pub(super) struct Limit<'a> {
     stream: u32,
     start: &'a DVector<f64>,
     /// The rung that it is corrected for, and how its step size goes with slow time.
-    corrected: Option<(u32, Box<dyn Fn(f64) -> f64 + Sync + 'a>)>,
+    corrected: Option<(u32, StepSizeAt<'a>)>,
 }
 
 /// In which way a limit is run.
