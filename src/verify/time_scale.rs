@@ -357,6 +357,9 @@ fn exponent_checks(
 }
 
 /// Both exponents at once: the predicted pair against that of the other time scale, which has the same b.
+///
+/// It passes if both exponents are equivalent to their predictions (intersection–union) and the ellipse excludes the other
+/// pair; it is rejected if the ellipse excludes the predicted pair with its margins.
 fn joint_check(
     evidence: &Evidence,
     fit: &Exponents,
@@ -367,9 +370,15 @@ fn joint_check(
     let margin = evidence.margins().exponent;
     let predicted = [target.0, target.1];
     let excluded = ellipse.classify([other, target.1], margin) == Outcome::Rejected;
+    let within = |interval: Option<Interval>, target: f64| {
+        interval.is_some_and(|interval| interval.inside(target - margin, target + margin))
+    };
+    let equivalent =
+        within(Some(fit.step_size_interval), target.0) && within(fit.sigma_interval, target.1);
     let outcome = match ellipse.classify(predicted, margin) {
-        Outcome::Pass if !excluded => Outcome::Inconclusive,
-        outcome => outcome,
+        Outcome::Rejected => Outcome::Rejected,
+        _ if equivalent && excluded => Outcome::Pass,
+        _ => Outcome::Inconclusive,
     };
     let power_law = match fit.p_value {
         Some(p) => format!(
@@ -382,9 +391,11 @@ fn joint_check(
         "time scale (a, b)",
         outcome,
         format!(
-            "({:.3}, {:.3}) in iterations ∝ α^−a σ^−b, predicted {predicted:?} ± {margin}, the other time scale {}; the {:.0} % ellipse has half axes {:.3} and {:.3}, the longer at {:.0}° to the a axis; p of (1, 2): {:.2e}, of (2, 2): {:.2e}; {power_law}{}",
+            "({:.3}, {:.3}) in iterations ∝ α^−a σ^−b, predicted ({}, {}) ± {margin}, the other time scale {}; the {:.0} % ellipse has half axes {:.3} and {:.3}, the longer at {:.0}° to the a axis; p of (1, 2): {:.2e}, of (2, 2): {:.2e}; {power_law}{}",
             ellipse.centre[0],
             ellipse.centre[1],
+            predicted[0],
+            predicted[1],
             if excluded { "excluded" } else { "not excluded" },
             100.0 * (1.0 - 2.0 * evidence.margins().level),
             ellipse.half_axes[0],
