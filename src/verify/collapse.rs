@@ -1,7 +1,7 @@
 //! Data collapse: the trajectories of all rungs fall onto one curve in the claimed slow time, rather than on the other clock.
 
 use super::time_scale::{Followed, end_of_fast_phase};
-use super::{Check, Displacement, Evidence, RESAMPLES, TAIL_RESAMPLES, Table};
+use super::{Check, Displacement, Evidence, TAIL_RESAMPLES, Table, resamples};
 use crate::scenario::{Clock, Schedule};
 use crate::simulate::LevelRun;
 use crate::statistics::{Collapse, Curves, Outcome, Score, collapse};
@@ -66,16 +66,24 @@ fn compare(evidence: &Evidence) -> Result<(Check, Table), String> {
     }
     let level = evidence.margins().level;
     let seed = evidence.study.spec.seed ^ SEED;
-    let at =
-        |resamples| collapse(&curves, scale, level, resamples, seed).map_err(|e| e.to_string());
-    let mut found = at(RESAMPLES)?;
+    let name = &evidence.study.observables[OBSERVABLE].0;
+    let at = |resamples| collapse(&curves, scale, level, resamples, seed);
     // Only a rejection needs p-values further out in the tail.
-    if found
-        .comparison
-        .is_some_and(|comparison| comparison.interval.upper < 0.0)
-    {
-        found = at(TAIL_RESAMPLES)?;
-    }
+    let reversed = |found: &Collapse| found.comparison.is_some_and(|c| c.interval.upper < 0.0);
+    let found = at(resamples(level)).and_then(|found| {
+        if reversed(&found) {
+            at(TAIL_RESAMPLES.max(resamples(level)))
+        } else {
+            Ok(found)
+        }
+    });
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => {
+            let check = Check::impossible("collapse", &error).on(name);
+            return Ok((check, table(Vec::new())));
+        }
+    };
     let Some(comparison) = found.comparison else {
         return Err(format!(
             "after the fast phase the rungs have no time in common: in {} {}, in {} {}",
@@ -92,7 +100,6 @@ fn compare(evidence: &Evidence) -> Result<(Check, Table), String> {
     } else {
         Outcome::Inconclusive
     };
-    let name = &evidence.study.observables[OBSERVABLE].0;
     let mut check = Check::of(
         "collapse",
         outcome,
