@@ -34,8 +34,11 @@ pub const STUDIES: [(&str, &str, &[&str]); 6] = [
         "valley-sgld",
         &[
             "ladder.records=3",
-            "ladder.paths=4000",
+            "ladder.paths=8000",
+            "ladder.sigma_factors=[]",
             "limit.time_step=0.01",
+            "margins.mean=0.15",
+            "margins.square=0.18",
         ],
     ),
     (
@@ -43,8 +46,9 @@ pub const STUDIES: [(&str, &str, &[&str]); 6] = [
         "product-sgld",
         &[
             "ladder.records=3",
-            "ladder.paths=4000",
-            "limit.time_step=0.02",
+            "ladder.paths=8000",
+            "ladder.sigma_factors=[]",
+            "limit.time_step=0.01",
         ],
     ),
     (
