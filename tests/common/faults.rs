@@ -8,7 +8,7 @@ pub const STUDIES: [(&str, &str, &[&str]); 6] = [
         &[
             "ladder.step_sizes=[0.08, 0.04, 0.02, 0.01]",
             "ladder.records=3",
-            "ladder.paths=400",
+            "ladder.paths=2000",
         ],
     ),
     (
@@ -17,7 +17,7 @@ pub const STUDIES: [(&str, &str, &[&str]); 6] = [
         &[
             "ladder.step_sizes=[0.08, 0.04, 0.02, 0.01]",
             "ladder.records=3",
-            "ladder.paths=400",
+            "ladder.paths=2000",
         ],
     ),
     (
@@ -26,7 +26,8 @@ pub const STUDIES: [(&str, &str, &[&str]); 6] = [
         &[
             "ladder.step_sizes=[0.08, 0.04, 0.02, 0.01]",
             "ladder.records=3",
-            "ladder.paths=400",
+            "ladder.paths=3000",
+            "margins.mean=0.03",
         ],
     ),
     (
@@ -46,7 +47,7 @@ pub const STUDIES: [(&str, &str, &[&str]); 6] = [
         "product-sgld",
         &[
             "ladder.records=3",
-            "ladder.paths=8000",
+            "ladder.paths=12000",
             "ladder.sigma_factors=[]",
             "limit.time_step=0.01",
         ],
@@ -54,7 +55,7 @@ pub const STUDIES: [(&str, &str, &[&str]); 6] = [
     (
         "Dropout, network",
         "two-layer-dropout",
-        &["ladder.records=3", "ladder.paths=64"],
+        &["ladder.records=3", "ladder.paths=200"],
     ),
 ];
 
