@@ -490,6 +490,8 @@ fn keep_significant(checks: &mut [Check], rate: f64) {
     let p_values: Vec<f64> = checks
         .iter()
         .filter_map(|check| check.p_difference)
+        // One that is not a number says nothing.
+        .map(|p| if p.is_nan() { 1.0 } else { p })
         .collect();
     let count = p_values.len();
     let mut adjusted = holm(&p_values).unwrap_or(vec![1.0; count]).into_iter();
