@@ -14,12 +14,13 @@ use crate::simulate::{
 use crate::statistics::{Outcome, doublings_needed, stage_level, std_error_of};
 
 /// What these checks find does not depend on the number of paths.
-const NOT_SAMPLED: [&str; 5] = [
+const NOT_SAMPLED: [&str; 6] = [
     "ladder",
     "fast phase",
     "separation",
     "divergence",
     "limit paths",
+    "error budget",
 ];
 /// A standard error that is still above this share of its value after two doublings of the paths (½ by theory) is not made
 /// of noise.
