@@ -7,7 +7,7 @@
 //! Student's law at the 256 paths that are the fewest used, at most three claims a test, so below 1e-6 for each test.
 //! Everywhere a closed form with a planted error fails by the same criterion.
 
-use singlim::descent::{DescentPlan, run_descent};
+use singlim::descent::{DescentPlan, StepSizes, run_descent};
 use singlim::models::{Circle, Model, Product, Sphere, TwoProducts, WideningValley};
 use singlim::noise::{Mechanism, Source};
 use singlim::random::Law;
@@ -77,7 +77,7 @@ fn means<M: Model, const K: usize>(
     let plan = DescentPlan {
         shared_streams: false,
         start,
-        step_size_at: &|_| step_size,
+        step_sizes: StepSizes::Constant(step_size),
         sigma,
         paths,
         first_path: 0,
@@ -235,7 +235,7 @@ fn row_4_minibatch_noise_on_the_product_moves_nothing_after_the_fast_phase() {
         let plan = DescentPlan {
             shared_streams: false,
             start,
-            step_size_at: &|_| point.0,
+            step_sizes: StepSizes::Constant(point.0),
             sigma: point.1,
             paths: 64,
             first_path: 0,

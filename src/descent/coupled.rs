@@ -5,7 +5,7 @@
 //! αη = Σ α′η′, and each rung by itself is an ordinary descent. −Σ αη is a Brownian motion in slow time, known at the
 //! steps of the finest rung.
 
-use super::kernel::{Advance, NoiseBuffer, Several};
+use super::kernel::{Advance, Block, Given, NoiseBuffer, Rows, Several, Work};
 use crate::models::Model;
 use crate::noise::Source;
 use crate::random::LaneStreams;
@@ -36,7 +36,7 @@ pub struct CoupledRungs<'a, M: Model> {
     noise: NoiseBuffer<'a>,
     dimension: usize,
     rungs: Vec<Rung<M::Vector<Lanes>>>,
-    scratch: Vec<Lanes>,
+    work: Work<M::Vector<Lanes>>,
     driven: Vec<Lanes>,
 }
 
@@ -44,11 +44,8 @@ struct Rung<V> {
     step_size: f64,
     /// From the noise of the next finer rung; of the finest one none.
     coarsening: Option<Coarsening>,
-    w: V,
-    point: V,
-    gradient: V,
-    /// The noise of the steps to be taken next, d lanes each.
-    rows: Vec<Lanes>,
+    /// With the noise of the steps to be taken next.
+    paths: Block<V, Given>,
 }
 
 impl<'a, M: Model> CoupledRungs<'a, M> {
@@ -61,10 +58,12 @@ impl<'a, M: Model> CoupledRungs<'a, M> {
     ) -> Self {
         let dimension = sizes.iter().sum();
         let streams = LaneStreams::new(plan.seed, STREAM_LEVEL, plan.first_path as u64);
-        let mut w = model.zeros::<Lanes>();
-        for (lanes, &x) in w.as_mut().iter_mut().zip(plan.start) {
-            *lanes = Lanes::constant(x);
-        }
+        let nothing_yet = Given {
+            rows: Vec::new(),
+            dimension,
+            used: 0,
+        };
+        let paths = Block::new(model, plan.start, nothing_yet);
         let finer = plan.step_sizes.iter().skip(1).map(Some).chain([None]);
         let rungs = plan
             .step_sizes
@@ -73,10 +72,7 @@ impl<'a, M: Model> CoupledRungs<'a, M> {
             .map(|(&size, finer)| Rung {
                 step_size: size,
                 coarsening: finer.map(|finer| Coarsening::new((size / finer).round(), dimension)),
-                w: w.clone(),
-                point: w.clone(),
-                gradient: w.clone(),
-                rows: Vec::new(),
+                paths: paths.clone(),
             });
         Self {
             model,
@@ -84,7 +80,7 @@ impl<'a, M: Model> CoupledRungs<'a, M> {
             noise: NoiseBuffer::new(sources, sizes, plan.sigma, streams),
             dimension,
             rungs: rungs.collect(),
-            scratch: vec![Lanes::zero(); model.scratch()],
+            work: Work::new(model),
             driven: vec![Lanes::zero(); dimension],
         }
     }
@@ -96,36 +92,37 @@ impl<'a, M: Model> CoupledRungs<'a, M> {
         let finest = self.rungs.len() - 1;
         let mut left = steps;
         while left > 0 {
-            let rows = self.noise.next(left);
+            let rows = self.noise.next(usize::try_from(left).unwrap_or(usize::MAX));
             left -= (rows.len() / self.dimension) as u64;
             for row in rows.chunks_exact(self.dimension) {
                 for (sum, &eta) in self.driven.iter_mut().zip(row) {
                     *sum = *sum + eta;
                 }
             }
-            self.rungs[finest].rows.clear();
-            self.rungs[finest].rows.extend_from_slice(rows);
+            self.rungs[finest]
+                .paths
+                .noise
+                .set(|own| own.extend_from_slice(rows));
             for coarse in (0..finest).rev() {
                 let (before, after) = self.rungs.split_at_mut(coarse + 1);
                 let (rung, finer) = (&mut before[coarse], &after[0]);
-                rung.rows.clear();
-                if let Some(coarsening) = &mut rung.coarsening {
-                    coarsening.push(&finer.rows, &mut rung.rows);
-                }
+                let coarsening = rung.coarsening.as_mut();
+                rung.paths.noise.set(|rows| {
+                    if let Some(coarsening) = coarsening {
+                        coarsening.push(&finer.paths.noise.rows, rows);
+                    }
+                });
             }
             for rung in &mut self.rungs {
-                let steps = rung.rows.len() / self.dimension;
+                let steps = rung.paths.noise.rows.len() / self.dimension;
                 if steps == 0 {
                     continue;
                 }
                 Advance {
                     model: self.model,
                     wiring: self.wiring,
-                    w: &mut rung.w,
-                    point: &mut rung.point,
-                    gradient: &mut rung.gradient,
-                    scratch: &mut self.scratch,
-                    noise: &rung.rows,
+                    blocks: std::slice::from_mut(&mut rung.paths),
+                    work: &mut self.work,
                     step_sizes: &vec![rung.step_size; steps],
                 }
                 .run();
@@ -141,7 +138,7 @@ impl<'a, M: Model> CoupledRungs<'a, M> {
     /// The parameters of one path on one rung; not finite where it has diverged.
     pub fn parameters(&self, rung: usize, lane: usize) -> Vec<f64> {
         debug_assert!(lane < LANES);
-        let w = self.rungs[rung].w.as_ref();
+        let w = self.rungs[rung].paths.w.as_ref();
         w.iter().map(|x| x.0[lane]).collect()
     }
 }
@@ -211,7 +208,7 @@ mod tests {
         let mut coarsening = Coarsening::new(q, 3);
         let (mut rows, mut left) = (Vec::new(), fine as u64);
         while left > 0 {
-            let drawn = noise.next(left.min(7));
+            let drawn = noise.next(left.min(7) as usize);
             left -= drawn.len() as u64 / 3;
             coarsening.push(drawn, &mut rows);
         }

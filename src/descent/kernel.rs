@@ -2,17 +2,17 @@
 
 use pulp::{Arch, NullaryFnOnce};
 
-use crate::models::Model;
+use crate::models::{Model, Parameters};
 use crate::noise::{Plugs, Socket, Source};
 use crate::random::{BatchSampler, LaneStreams};
 use crate::scalar::{Lanes, Scalar};
 
-/// How many steps' noise is drawn at once; even, so that pairs of normals are never split.
-const STEPS_PER_DRAW: usize = 64;
+/// How many steps' noise is drawn at once, a multiple of what any law draws together.
+const STEPS_PER_DRAW: usize = 16;
 
 /// Where one step's noise vector goes. Known at compile time for a single source, so that unused sockets cost nothing.
 pub(super) trait Wiring: Copy + Send + Sync {
-    fn plugs<'a>(&self, eta: &'a [Lanes]) -> Plugs<'a, Lanes>;
+    fn plugs<'a, S: Scalar>(&self, eta: &'a [S]) -> Plugs<'a, S>;
 }
 
 macro_rules! single_socket {
@@ -24,7 +24,7 @@ macro_rules! single_socket {
 
             impl Wiring for $name {
                 #[inline(always)]
-                fn plugs<'a>(&self, eta: &'a [Lanes]) -> Plugs<'a, Lanes> {
+                fn plugs<'a, S: Scalar>(&self, eta: &'a [S]) -> Plugs<'a, S> {
                     let mut plugs = Plugs::NONE;
                     plugs.plug(Socket::$name, eta);
                     plugs
@@ -52,7 +52,7 @@ pub(super) struct Several<'s> {
 
 impl Wiring for Several<'_> {
     #[inline(always)]
-    fn plugs<'a>(&self, mut eta: &'a [Lanes]) -> Plugs<'a, Lanes> {
+    fn plugs<'a, S: Scalar>(&self, mut eta: &'a [S]) -> Plugs<'a, S> {
         let mut plugs = Plugs::NONE;
         for (source, &size) in self.sources.iter().zip(self.sizes) {
             let (mine, rest) = eta.split_at(size);
@@ -63,7 +63,48 @@ impl Wiring for Several<'_> {
     }
 }
 
-/// The noise of the next steps of a block: one row of d lanes a step.
+/// Where the noise of the next steps comes from: one row of d lanes a step.
+pub(super) trait Rows {
+    /// d.
+    fn dimension(&self) -> usize;
+
+    /// Between 1 and `wanted` further rows, in order; each row is handed out once.
+    fn next(&mut self, wanted: usize) -> &[Lanes];
+}
+
+/// Rows that are known already.
+#[derive(Clone)]
+pub(super) struct Given {
+    pub rows: Vec<Lanes>,
+    pub dimension: usize,
+    /// How many numbers have been handed out.
+    pub used: usize,
+}
+
+impl Given {
+    /// Sets the next rows.
+    pub(super) fn set(&mut self, write: impl FnOnce(&mut Vec<Lanes>)) {
+        self.used = 0;
+        self.rows.clear();
+        write(&mut self.rows);
+    }
+}
+
+impl Rows for Given {
+    fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    #[inline(always)]
+    fn next(&mut self, wanted: usize) -> &[Lanes] {
+        let from = self.used;
+        self.used += wanted * self.dimension;
+        &self.rows[from..self.used]
+    }
+}
+
+/// Rows that are drawn as they are needed.
+#[derive(Clone)]
 pub(super) struct NoiseBuffer<'s> {
     sources: &'s [Source],
     sizes: &'s [usize],
@@ -103,18 +144,6 @@ impl<'s> NoiseBuffer<'s> {
         }
     }
 
-    /// Between 1 and `wanted` further rows of noise, in order; each row is handed out once.
-    pub(super) fn next(&mut self, wanted: u64) -> &[Lanes] {
-        if self.used == STEPS_PER_DRAW {
-            Arch::new().dispatch(Draw(self));
-            self.used = 0;
-        }
-        let count = (STEPS_PER_DRAW - self.used).min(usize::try_from(wanted).unwrap_or(usize::MAX));
-        let from = self.used * self.dimension;
-        self.used += count;
-        &self.rows[from..self.used * self.dimension]
-    }
-
     #[inline(always)]
     fn draw(&mut self) {
         if let [source] = self.sources {
@@ -152,6 +181,23 @@ impl<'s> NoiseBuffer<'s> {
     }
 }
 
+impl Rows for NoiseBuffer<'_> {
+    fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    #[inline(always)]
+    fn next(&mut self, wanted: usize) -> &[Lanes] {
+        if self.used == STEPS_PER_DRAW {
+            Arch::new().dispatch(Draw(self));
+            self.used = 0;
+        }
+        let from = self.used;
+        self.used = from + wanted.min(STEPS_PER_DRAW - from);
+        &self.rows[from * self.dimension..self.used * self.dimension]
+    }
+}
+
 /// Fills `out` with the noise of one source.
 #[inline(always)]
 fn fill(
@@ -167,55 +213,121 @@ fn fill(
     }
 }
 
-/// Advances eight paths by `step_sizes.len()` steps, with one row of `noise` (d lanes) a step.
+/// Eight paths and their noise.
+#[derive(Clone)]
+pub(super) struct Block<V, R> {
+    pub w: V,
+    pub noise: R,
+}
+
+impl<V: AsMut<[Lanes]>, R> Block<V, R> {
+    /// All paths at `start`.
+    pub(super) fn new<M: Model<Vector<Lanes> = V>>(model: &M, start: &[f64], noise: R) -> Self {
+        let mut w = model.zeros::<Lanes>();
+        for (lanes, &x) in w.as_mut().iter_mut().zip(start) {
+            *lanes = Lanes::constant(x);
+        }
+        Self { w, noise }
+    }
+}
+
+/// Working space of a step, with any content.
+pub(super) struct Work<V> {
+    point: V,
+    gradient: V,
+    scratch: Vec<Lanes>,
+}
+
+impl<V> Work<V> {
+    pub(super) fn new<M: Model<Vector<Lanes> = V>>(model: &M) -> Self {
+        Self {
+            point: model.zeros::<Lanes>(),
+            gradient: model.zeros::<Lanes>(),
+            scratch: vec![Lanes::zero(); model.scratch()],
+        }
+    }
+}
+
+/// How many blocks [`Advance`] takes together at most.
+pub(super) const BLOCKS: usize = 8;
+
+/// Advances up to [`BLOCKS`] blocks by `step_sizes.len()` steps, a step of each in turn: where a step is a chain of a few operations,
+/// the processor works on one block while the next operation of another has to wait.
 ///
 /// A type rather than a closure, because only a small `call` that is forced inline takes on the instruction set that
 /// `Arch` dispatches to: the loop is compiled for AVX-512, AVX2 and the baseline, and chosen at run time.
-pub(super) struct Advance<'a, M: Model, W> {
+pub(super) struct Advance<'a, M: Model, W, R> {
     pub model: &'a M,
     pub wiring: W,
-    pub w: &'a mut M::Vector<Lanes>,
-    /// Working space of the size of `w`.
-    pub point: &'a mut M::Vector<Lanes>,
-    /// Working space of the size of `w`.
-    pub gradient: &'a mut M::Vector<Lanes>,
-    /// Working space of the model.
-    pub scratch: &'a mut [Lanes],
-    pub noise: &'a [Lanes],
+    pub blocks: &'a mut [Block<M::Vector<Lanes>, R>],
+    pub work: &'a mut Work<M::Vector<Lanes>>,
     pub step_sizes: &'a [f64],
 }
 
-impl<M: Model, W: Wiring> NullaryFnOnce for Advance<'_, M, W> {
+impl<M: Model, W: Wiring, R: Rows> NullaryFnOnce for Advance<'_, M, W, R> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let dimension = self.noise.len() / self.step_sizes.len();
+        let (model, wiring) = (self.model, self.wiring);
+        let dimension = self.blocks[0].noise.dimension();
         // Copies on the stack: for models with a fixed number of parameters they stay in registers.
-        let mut w = self.w.clone();
-        let mut point = self.point.clone();
-        let mut gradient = self.gradient.clone();
-        for (eta, &step_size) in self.noise.chunks_exact(dimension).zip(self.step_sizes) {
-            let plugs = self.wiring.plugs(eta);
-            let alpha = Lanes::constant(step_size);
-            point.as_mut().copy_from_slice(w.as_ref());
-            plugs.perturb(point.as_mut());
-            self.model.gradient(
-                point.as_ref(),
-                &plugs.injection,
-                self.scratch,
-                gradient.as_mut(),
-            );
-            plugs.finish(gradient.as_mut());
-            for (x, &g) in w.as_mut().iter_mut().zip(gradient.as_ref()) {
-                *x = *x - alpha * g;
+        let (mut point, mut gradient) = (self.work.point.clone(), self.work.gradient.clone());
+        let mut left = self.step_sizes;
+        while !left.is_empty() {
+            let mut together: [(Option<&mut M::Vector<Lanes>>, &[Lanes]); BLOCKS] =
+                [const { (None, &[]) }; BLOCKS];
+            let mut steps = 0;
+            for (slot, block) in together.iter_mut().zip(self.blocks.iter_mut()) {
+                let rows = block.noise.next(left.len());
+                steps = rows.len() / dimension;
+                *slot = (Some(&mut block.w), rows);
+            }
+            let (now, later) = left.split_at(steps);
+            left = later;
+            for (k, &step_size) in now.iter().enumerate() {
+                let minus_alpha = Lanes::constant(-step_size);
+                for (w, rows) in &mut together {
+                    let Some(w) = w else { break };
+                    step(
+                        model,
+                        &wiring.plugs(&rows[k * dimension..(k + 1) * dimension]),
+                        w,
+                        (&mut point, &mut gradient),
+                        &mut self.work.scratch,
+                        minus_alpha,
+                    );
+                }
             }
         }
-        *self.w = w;
     }
 }
 
-impl<M: Model, W: Wiring> Advance<'_, M, W> {
+/// w ← w − α ∇L̂(w, η).
+///
+/// w stays in memory: in registers throughout, the compiler makes vectors across parameters and shuffles them.
+#[inline(always)]
+fn step<M: Model, S: Scalar>(
+    model: &M,
+    plugs: &Plugs<S>,
+    w: &mut M::Vector<S>,
+    (point, gradient): (&mut M::Vector<S>, &mut M::Vector<S>),
+    scratch: &mut [S],
+    minus_alpha: S,
+) {
+    let at = if plugs.moves_parameters() {
+        point.as_mut().copy_from_slice(w.as_ref());
+        plugs.perturb(point.as_mut());
+        point.as_ref()
+    } else {
+        w.as_ref()
+    };
+    model.gradient(at, &plugs.injection, scratch, gradient.as_mut());
+    plugs.finish(gradient.as_mut());
+    w.add_scaled(minus_alpha, gradient);
+}
+
+impl<M: Model, W: Wiring, R: Rows> Advance<'_, M, W, R> {
     pub(super) fn run(self) {
         Arch::new().dispatch(self);
     }

@@ -7,4 +7,4 @@ mod ensemble;
 mod kernel;
 
 pub use coupled::{CoupledPlan, CoupledRungs};
-pub use ensemble::{DescentPlan, DescentRun, Divergence, run_descent};
+pub use ensemble::{DescentPlan, DescentRun, Divergence, StepSizes, run_descent};

@@ -29,6 +29,7 @@ impl Circle {
 impl Model for Circle {
     type Vector<S: Scalar> = [S; 2];
 
+    #[inline(always)]
     fn zeros<S: Scalar>(&self) -> [S; 2] {
         [S::zero(); 2]
     }
@@ -37,6 +38,7 @@ impl Model for Circle {
         vec!["u1".into(), "u2".into()]
     }
 
+    #[inline(always)]
     fn sockets(&self) -> SocketSizes {
         SocketSizes {
             weights: 1,

@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 
 use super::{Data, ModelCard, Network};
-use crate::scalar::{Scalar, add_scaled, add_scaled_constants, dot, dot_constants, element_done};
+use crate::scalar::{Scalar, add_scaled, dot};
 
 const OPTIONS: &[(&str, &str)] = &[(
     "widths",
@@ -35,7 +35,7 @@ fn mask_rows<S: Scalar>(matrix: &mut [S], columns: usize, units: &[S]) {
         let factor = S::one() + eta;
         for x in row {
             *x = *x * factor;
-            element_done();
+            S::element_done();
         }
     }
 }
@@ -160,7 +160,7 @@ impl Chain {
             {
                 for (pulled, product) in pulled.iter_mut().zip(product.chunks_exact(columns)) {
                     *pulled = *pulled + dot(cotangent, product);
-                    element_done();
+                    S::element_done();
                 }
             }
             for (k, row) in product.chunks_exact_mut(columns).enumerate() {
@@ -253,6 +253,14 @@ macro_rules! of_chain {
         }
 
         #[inline(always)]
+        fn linear<'a, S: Scalar>(
+            &self,
+            scratch: &'a mut [S],
+        ) -> Option<(&'a mut [S], &'a mut [S])> {
+            Some(self.chain.ends(scratch))
+        }
+
+        #[inline(always)]
         fn end<S: Scalar>(&self, w: &[S], units: &[S], scratch: &mut [S], gradient: &mut [S]) {
             self.chain.end(w, units, scratch, gradient);
         }
@@ -302,31 +310,6 @@ impl Network for DeepLinear {
     }
 
     of_chain!();
-
-    #[inline(always)]
-    fn forward<S: Scalar>(&self, _: &[S], x: &[f64], _: &[S], scratch: &mut [S], output: &mut [S]) {
-        let (product, _) = self.chain.ends(scratch);
-        for (output, row) in output.iter_mut().zip(product.chunks_exact(x.len())) {
-            *output = dot_constants(row, x);
-            element_done();
-        }
-    }
-
-    #[inline(always)]
-    fn backward<S: Scalar>(
-        &self,
-        _: &[S],
-        x: &[f64],
-        _: &[S],
-        cotangent: &[S],
-        scratch: &mut [S],
-        _: &mut [S],
-    ) {
-        let (_, pulled) = self.chain.ends(scratch);
-        for (&cotangent, row) in cotangent.iter().zip(pulled.chunks_exact_mut(x.len())) {
-            add_scaled_constants(row, cotangent, x);
-        }
-    }
 }
 
 /// f(w, A) = ⟨A, W_L D_{L−1} W_{L−1} ··· D₁ W₁⟩_F, D_l = diag(1 + η); the input is A (n_L×n₀, row by row), the output
@@ -365,25 +348,6 @@ impl Network for MatrixSensing {
     }
 
     of_chain!();
-
-    #[inline(always)]
-    fn forward<S: Scalar>(&self, _: &[S], x: &[f64], _: &[S], scratch: &mut [S], output: &mut [S]) {
-        output[0] = dot_constants(self.chain.ends(scratch).0, x);
-        element_done();
-    }
-
-    #[inline(always)]
-    fn backward<S: Scalar>(
-        &self,
-        _: &[S],
-        x: &[f64],
-        _: &[S],
-        cotangent: &[S],
-        scratch: &mut [S],
-        _: &mut [S],
-    ) {
-        add_scaled_constants(self.chain.ends(scratch).1, cotangent[0], x);
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The diagonal linear network f = Σⱼ xⱼ(uⱼᴸ − vⱼᴸ): sparse regression by overparametrisation.
 
 use super::{Data, ModelCard, Network};
-use crate::scalar::{Scalar, add_scaled_constants, dot_constants, element_done};
+use crate::scalar::Scalar;
 
 /// f(w, x) = ⟨β, x⟩ with βⱼ = uⱼᴸ(1+ηⱼ) − vⱼᴸ(1+η_{d+j}). Parameter order u₁…u_d, v₁…v_d.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +102,8 @@ impl Network for DiagonalNetwork {
         pulled.fill(S::zero());
         if units.is_empty() {
             for ((beta, &u), &v) in beta.iter_mut().zip(u).zip(v) {
-                *beta = self.power_below(u) * u - self.power_below(v) * v;
-                element_done();
+                *beta = self.power_below(u).mul_add(u, -(self.power_below(v) * v));
+                S::element_done();
             }
         } else {
             let (eta_u, eta_v) = units.split_at(self.features);
@@ -111,32 +111,14 @@ impl Network for DiagonalNetwork {
             for (beta, ((&u, &eta_u), (&v, &eta_v))) in beta.iter_mut().zip(paths) {
                 *beta = self.power_below(u) * u * (S::one() + eta_u)
                     - self.power_below(v) * v * (S::one() + eta_v);
-                element_done();
+                S::element_done();
             }
         }
     }
 
     #[inline(always)]
-    fn forward<S: Scalar>(&self, _: &[S], x: &[f64], _: &[S], scratch: &mut [S], output: &mut [S]) {
-        output[0] = dot_constants(&scratch[..self.features], x);
-        element_done();
-    }
-
-    #[inline(always)]
-    fn backward<S: Scalar>(
-        &self,
-        _: &[S],
-        x: &[f64],
-        _: &[S],
-        cotangent: &[S],
-        scratch: &mut [S],
-        _: &mut [S],
-    ) {
-        add_scaled_constants(
-            &mut scratch[self.features..2 * self.features],
-            cotangent[0],
-            x,
-        );
+    fn linear<'a, S: Scalar>(&self, scratch: &'a mut [S]) -> Option<(&'a mut [S], &'a mut [S])> {
+        Some(scratch.split_at_mut(self.features))
     }
 
     #[inline(always)]
@@ -153,13 +135,13 @@ impl Network for DiagonalNetwork {
             let paths = gradient.iter_mut().zip(w).zip(pulled);
             if eta.is_empty() {
                 for ((gradient, &w), &pulled) in paths {
-                    *gradient = *gradient + sign * pulled * self.power_below(w);
-                    element_done();
+                    *gradient = (sign * pulled).mul_add(self.power_below(w), *gradient);
+                    S::element_done();
                 }
             } else {
                 for (((gradient, &w), &pulled), &eta) in paths.zip(eta) {
                     *gradient = *gradient + sign * pulled * self.power_below(w) * (S::one() + eta);
-                    element_done();
+                    S::element_done();
                 }
             }
         }

@@ -32,7 +32,7 @@ pub use two_products::TwoProducts;
 pub use valley::{Profile, Valley};
 pub use widening_valley::WideningValley;
 
-use crate::scalar::Scalar;
+use crate::scalar::{self, Scalar};
 
 /// The noise that reaches a model's own sockets; an empty slice is an unused socket.
 #[derive(Clone, Copy, Debug)]
@@ -70,12 +70,39 @@ impl<S: Scalar> Injection<'_, S> {
             .map_or(residual, |&eta| residual - eta)
     }
 
+    /// The label y + ηᵢ of sample i, given y.
+    #[inline(always)]
+    pub fn label(&self, sample: usize, label: S) -> S {
+        self.labels.get(sample).map_or(label, |&eta| label + eta)
+    }
+
     /// The activation z(1 + ηⱼ) of unit j, given z.
     #[inline(always)]
     pub fn unit(&self, unit: usize, activation: S) -> S {
         self.units
             .get(unit)
-            .map_or(activation, |&eta| activation * (S::one() + eta))
+            .map_or(activation, |&eta| activation.mul_add(eta, activation))
+    }
+}
+
+/// Storage for one parameter vector.
+pub trait Parameters<S: Scalar>: AsRef<[S]> + AsMut<[S]> + Clone + Send {
+    /// w ← w + factor·g.
+    fn add_scaled(&mut self, factor: S, gradient: &Self);
+}
+
+impl<S: Scalar, const M: usize> Parameters<S> for [S; M] {
+    #[inline(always)]
+    fn add_scaled(&mut self, factor: S, gradient: &Self) {
+        *self = std::array::from_fn(|i| gradient[i].mul_add(factor, self[i]));
+        S::element_done();
+    }
+}
+
+impl<S: Scalar> Parameters<S> for Vec<S> {
+    #[inline(always)]
+    fn add_scaled(&mut self, factor: S, gradient: &Self) {
+        scalar::add_scaled(self, factor, gradient);
     }
 }
 
@@ -123,12 +150,12 @@ pub struct ModelCard {
 
 /// A loss L̂(w, η) with the noise sockets that are the model's own, and its gradient in w.
 pub trait Model: Send + Sync {
-    /// Whether each socket gets a hot loop of its own. It pays where a step takes nanoseconds; a network's time goes into
-    /// its gradient, and one loop for all sockets serves as well and compiles sooner.
-    const LOOP_FOR_EACH_SOCKET: bool = true;
+    /// Whether a step takes nanoseconds. Then each socket gets a hot loop of its own, and several blocks of paths are advanced together. A
+    /// network's time goes into its gradient: one loop for all sockets serves as well and compiles sooner.
+    const SHORT_STEPS: bool = true;
 
     /// Storage for one parameter vector; a fixed-size array lets the compiler keep it in registers.
-    type Vector<S: Scalar>: AsRef<[S]> + AsMut<[S]> + Clone + Send;
+    type Vector<S: Scalar>: Parameters<S>;
 
     /// A zero vector of length m.
     fn zeros<S: Scalar>(&self) -> Self::Vector<S>;
@@ -137,6 +164,7 @@ pub trait Model: Send + Sync {
     fn parameter_names(&self) -> Vec<String>;
 
     /// The number m of parameters.
+    #[inline(always)]
     fn dimension(&self) -> usize {
         self.zeros::<f64>().as_ref().len()
     }
@@ -229,7 +257,7 @@ macro_rules! any_model {
         }
 
         impl Model for AnyModel {
-            const LOOP_FOR_EACH_SOCKET: bool = false;
+            const SHORT_STEPS: bool = false;
             type Vector<S: Scalar> = Vec<S>;
 
             fn zeros<S: Scalar>(&self) -> Vec<S> {

@@ -1,7 +1,7 @@
 //! What a network has to state: its output, and the pullback of a cotangent to the parameters, each written once.
 
 use super::{Data, ModelCard};
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, add_scaled_constants, dot_constants};
 
 /// A function f(w, x) ∈ R^q with U hidden units; [`super::Regression`] makes a least-squares loss of it.
 ///
@@ -45,27 +45,48 @@ pub trait Network: Clone + Send + Sync + PartialEq + std::fmt::Debug {
     /// Begins a pass at w (length m).
     fn begin<S: Scalar>(&self, w: &[S], units: &[S], scratch: &mut [S]);
 
+    /// For a network that is linear in x, f = E x: E and Σᵢ cᵢxᵢᵀ (q×n₀ each, row by row), the cotangents c being those
+    /// pulled back so far, as they stand in the `scratch` of a pass. `forward` and `backward` are made of these two.
+    fn linear<'a, S: Scalar>(&self, _scratch: &'a mut [S]) -> Option<(&'a mut [S], &'a mut [S])> {
+        None
+    }
+
     /// Writes f(w, x) to `output` (length q).
+    #[inline(always)]
     fn forward<S: Scalar>(
         &self,
-        w: &[S],
+        _w: &[S],
         x: &[f64],
-        units: &[S],
+        _units: &[S],
         scratch: &mut [S],
         output: &mut [S],
-    );
+    ) {
+        if let Some((end_to_end, _)) = self.linear(scratch) {
+            for (output, row) in output.iter_mut().zip(end_to_end.chunks_exact(x.len())) {
+                *output = dot_constants(row, x);
+                S::element_done();
+            }
+        }
+    }
 
     /// Adds (∂f/∂w)ᵀ `cotangent` to `gradient` (length m), or keeps it in `scratch` for `end`. Called right after the
     /// `forward` of the same x.
+    #[inline(always)]
     fn backward<S: Scalar>(
         &self,
-        w: &[S],
+        _w: &[S],
         x: &[f64],
-        units: &[S],
+        _units: &[S],
         cotangent: &[S],
         scratch: &mut [S],
-        gradient: &mut [S],
-    );
+        _gradient: &mut [S],
+    ) {
+        if let Some((_, pulled)) = self.linear(scratch) {
+            for (&cotangent, row) in cotangent.iter().zip(pulled.chunks_exact_mut(x.len())) {
+                add_scaled_constants(row, cotangent, x);
+            }
+        }
+    }
 
     /// Ends a pass: adds what `backward` kept to `gradient`.
     fn end<S: Scalar>(&self, w: &[S], units: &[S], scratch: &mut [S], gradient: &mut [S]);

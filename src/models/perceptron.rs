@@ -3,7 +3,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 use super::{Data, ModelCard, Network};
-use crate::scalar::{Scalar, add_scaled, add_scaled_constants, dot, dot_constants, element_done};
+use crate::scalar::{Scalar, add_scaled, add_scaled_constants, dot, dot_constants};
 
 /// The function φ applied to every hidden unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Activation {
             ($function:ident) => {
                 for (value, slope) in values.iter_mut().zip(slopes) {
                     (*value, *slope) = $function(*value);
-                    element_done();
+                    S::element_done();
                 }
             };
         }
@@ -57,7 +57,7 @@ impl Activation {
 #[inline(always)]
 fn tanh<S: Scalar>(a: S) -> (S, S) {
     let value = a.tanh();
-    (value, S::one() - value.square())
+    (value, (-value).mul_add(value, S::one()))
 }
 
 /// a·Φ(a) and its derivative.
@@ -65,9 +65,9 @@ fn tanh<S: Scalar>(a: S) -> (S, S) {
 fn gelu<S: Scalar>(a: S) -> (S, S) {
     const DENSITY_AT_ZERO: f64 = 0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
     let half = S::constant(0.5);
-    let below = half + half * (a * S::constant(FRAC_1_SQRT_2)).erf();
+    let below = half.mul_add((a * S::constant(FRAC_1_SQRT_2)).erf(), half);
     let density = S::constant(DENSITY_AT_ZERO) * (-(half * a * a)).exp();
-    (a * below, below + a * density)
+    (a * below, a.mul_add(density, below))
 }
 
 /// ln(1 + eᵃ) and its derivative.
@@ -97,13 +97,13 @@ fn affine<S: Scalar>(weights: &[S], biases: &[S], input: Input<S>, sums: &mut [S
         Input::Data(x) => {
             for (sum, row) in sums.iter_mut().zip(weights.chunks_exact(x.len())) {
                 *sum = dot_constants(row, x);
-                element_done();
+                S::element_done();
             }
         }
         Input::Units(h) => {
             for (sum, row) in sums.iter_mut().zip(weights.chunks_exact(h.len())) {
                 *sum = dot(row, h);
-                element_done();
+                S::element_done();
             }
         }
     }
@@ -115,7 +115,7 @@ fn affine<S: Scalar>(weights: &[S], biases: &[S], input: Input<S>, sums: &mut [S
 fn add_biases<S: Scalar>(sums: &mut [S], addends: &[S]) {
     for (sum, &addend) in sums.iter_mut().zip(addends) {
         *sum = *sum + addend;
-        element_done();
+        S::element_done();
     }
 }
 
@@ -275,7 +275,7 @@ impl Network for Perceptron {
                 let factor = S::one() + eta;
                 *value = *value * factor;
                 *slope = *slope * factor;
-                element_done();
+                S::element_done();
             }
             input = Input::Units(values);
             columns = rows;
@@ -316,7 +316,7 @@ impl Network for Perceptron {
             add_biases(gradient_biases, cotangent);
             for (slope, &pulled) in slopes.iter_mut().zip(pulled.iter()) {
                 *slope = *slope * pulled;
-                element_done();
+                S::element_done();
             }
             (layers, weights, gradient, cotangent) = (rest, earlier, gradient_earlier, slopes);
         }

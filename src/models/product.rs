@@ -23,9 +23,18 @@ impl Product {
     };
 }
 
+impl Product {
+    /// u v (1+η_h) − 1 − η_y; the product is the last to be known, and the label is ready by then.
+    #[inline(always)]
+    fn residual<S: Scalar>(w: &[S], noise: &Injection<S>) -> S {
+        noise.unit(0, w[0]).mul_add(w[1], -noise.label(0, S::one()))
+    }
+}
+
 impl Model for Product {
     type Vector<S: Scalar> = [S; 2];
 
+    #[inline(always)]
     fn zeros<S: Scalar>(&self) -> [S; 2] {
         [S::zero(); 2]
     }
@@ -34,6 +43,7 @@ impl Model for Product {
         vec!["u".into(), "v".into()]
     }
 
+    #[inline(always)]
     fn sockets(&self) -> SocketSizes {
         SocketSizes {
             weights: 1,
@@ -44,13 +54,13 @@ impl Model for Product {
 
     #[inline(always)]
     fn loss<S: Scalar>(&self, w: &[S], noise: &Injection<S>) -> S {
-        let residual = noise.residual(0, noise.unit(0, w[0] * w[1]) - S::one());
+        let residual = Self::residual(w, noise);
         S::constant(0.5) * noise.weight(0) * residual.square()
     }
 
     #[inline(always)]
     fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, _: &mut [S], gradient: &mut [S]) {
-        let residual = noise.residual(0, noise.unit(0, w[0] * w[1]) - S::one());
+        let residual = Self::residual(w, noise);
         let slope = noise.unit(0, noise.weight(0) * residual);
         gradient[0] = slope * w[1];
         gradient[1] = slope * w[0];

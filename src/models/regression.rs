@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use super::{Data, Injection, LeastSquares, Model, ModelCard, Network, SocketSizes};
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, add_combined_rows};
 
 /// L̂ = 1/(2N) Σᵢ (1+η_w,i) |f(w, xᵢ; units) − yᵢ − η_y,i|²; the unit factors are shared by the samples or one set each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Regression<F> {
     network: F,
     data: Arc<Data>,
+    /// The training inputs, feature by feature (n₀×N).
+    by_feature: Arc<[f64]>,
 }
 
 impl<F: Network> Regression<F> {
@@ -17,7 +19,15 @@ impl<F: Network> Regression<F> {
     pub fn new(network: F, data: Arc<Data>) -> Self {
         debug_assert_eq!(network.inputs(), data.features);
         debug_assert_eq!(network.outputs(), data.targets);
-        Self { network, data }
+        let (features, train) = (data.features, &data.train);
+        let by_feature = (0..features)
+            .flat_map(|j| train.inputs.iter().skip(j).step_by(features).copied())
+            .collect();
+        Self {
+            network,
+            data,
+            by_feature,
+        }
     }
 
     /// The network without the data.
@@ -64,6 +74,43 @@ impl<F: Network> Regression<F> {
             .backward(w, x, units, scratch.cotangent, scratch.pass, gradient);
     }
 
+    /// The gradient of a network that is linear in x, with all samples in one matrix product there and one back; false,
+    /// and nothing done, for any other. `gradient` is zero.
+    #[inline(always)]
+    fn linear_gradient<S: Scalar>(
+        &self,
+        w: &[S],
+        noise: &Injection<S>,
+        scratch: &mut [S],
+        gradient: &mut [S],
+    ) -> bool {
+        let (q, data) = (self.network.outputs(), &self.data);
+        let (features, samples) = (data.features, data.train.count);
+        let (pass, outputs) = scratch.split_at_mut(self.network.scratch());
+        let outputs = &mut outputs[..q * samples];
+        if self.network.linear(pass).is_none() {
+            return false;
+        }
+        self.network.begin(w, noise.units, pass);
+        let share = S::constant(1.0 / samples as f64);
+        if let Some((end_to_end, pulled)) = self.network.linear(pass) {
+            outputs.fill(S::zero());
+            for o in 0..q {
+                let outputs = &mut outputs[o * samples..(o + 1) * samples];
+                let row = o * features..(o + 1) * features;
+                add_combined_rows(outputs, &end_to_end[row.clone()], &self.by_feature);
+                let targets = data.train.targets.iter().skip(o).step_by(q);
+                for (i, (f, &y)) in outputs.iter_mut().zip(targets).enumerate() {
+                    *f = share * (*f - noise.label(i * q + o, S::constant(y)));
+                    S::element_done();
+                }
+                add_combined_rows(&mut pulled[row], outputs, &data.train.inputs);
+            }
+        }
+        self.network.end(w, noise.units, pass, gradient);
+        true
+    }
+
     /// 1/(2·count) Σ |f − y|² over some rows, without noise.
     pub fn mean_square(&self, w: &[f64], rows: &super::Samples) -> f64 {
         let (q, n) = (self.network.outputs(), self.data.features);
@@ -93,9 +140,9 @@ struct Scratch<'a, S> {
 
 impl<'a, S> Scratch<'a, S> {
     #[inline(always)]
-    fn of(all: &'a mut [S], outputs: usize) -> Self {
-        let (residual, rest) = all.split_at_mut(outputs);
-        let (cotangent, pass) = rest.split_at_mut(outputs);
+    fn of(all: &'a mut [S], pass: usize, outputs: usize) -> Self {
+        let (pass, rest) = all.split_at_mut(pass);
+        let (residual, cotangent) = rest[..2 * outputs].split_at_mut(outputs);
         Self {
             pass,
             residual,
@@ -105,7 +152,7 @@ impl<'a, S> Scratch<'a, S> {
 }
 
 impl<F: Network> Model for Regression<F> {
-    const LOOP_FOR_EACH_SOCKET: bool = false;
+    const SHORT_STEPS: bool = false;
 
     type Vector<S: Scalar> = Vec<S>;
 
@@ -137,7 +184,7 @@ impl<F: Network> Model for Regression<F> {
     fn loss<S: Scalar>(&self, w: &[S], noise: &Injection<S>) -> S {
         let (q, data) = (self.network.outputs(), &self.data);
         let mut scratch = vec![S::zero(); self.scratch()];
-        let scratch = Scratch::of(&mut scratch, q);
+        let scratch = Scratch::of(&mut scratch, self.network.scratch(), q);
         let mut total = S::zero();
         for i in 0..data.train.count {
             let units = self.units(noise.units, i);
@@ -156,7 +203,7 @@ impl<F: Network> Model for Regression<F> {
     }
 
     fn scratch(&self) -> usize {
-        self.network.scratch() + 2 * self.network.outputs()
+        self.network.scratch() + self.data.train.count.max(2) * self.network.outputs()
     }
 
     #[inline(always)]
@@ -169,9 +216,15 @@ impl<F: Network> Model for Regression<F> {
     ) {
         let (q, samples) = (self.network.outputs(), self.data.train.count);
         let share = S::constant(1.0 / samples as f64);
-        let mut scratch = Scratch::of(scratch, q);
         let own_masks = noise.units.len() > self.network.units();
         gradient.fill(S::zero());
+        if noise.weights.is_empty()
+            && !own_masks
+            && self.linear_gradient(w, noise, scratch, gradient)
+        {
+            return;
+        }
+        let mut scratch = Scratch::of(scratch, self.network.scratch(), q);
         if !own_masks {
             self.network.begin(w, noise.units, scratch.pass);
         }
@@ -214,7 +267,7 @@ impl<F: Network> Model for Regression<F> {
         gradient: &mut [S],
     ) -> S {
         let q = self.network.outputs();
-        let mut scratch = Scratch::of(scratch, q);
+        let mut scratch = Scratch::of(scratch, self.network.scratch(), q);
         gradient.fill(S::zero());
         self.network.begin(w, units, scratch.pass);
         self.sample(w, index / q, units, &mut scratch, gradient, |o, _| {

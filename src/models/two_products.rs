@@ -27,6 +27,7 @@ impl TwoProducts {
 impl Model for TwoProducts {
     type Vector<S: Scalar> = [S; 4];
 
+    #[inline(always)]
     fn zeros<S: Scalar>(&self) -> [S; 4] {
         [S::zero(); 4]
     }
@@ -35,6 +36,7 @@ impl Model for TwoProducts {
         ["a1", "b1", "a2", "b2"].map(String::from).to_vec()
     }
 
+    #[inline(always)]
     fn sockets(&self) -> SocketSizes {
         SocketSizes {
             weights: 1,

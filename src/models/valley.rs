@@ -73,6 +73,7 @@ impl Valley {
 impl Model for Valley {
     type Vector<S: Scalar> = [S; 2];
 
+    #[inline(always)]
     fn zeros<S: Scalar>(&self) -> [S; 2] {
         [S::zero(); 2]
     }
@@ -81,6 +82,7 @@ impl Model for Valley {
         vec!["x".into(), "y".into()]
     }
 
+    #[inline(always)]
     fn sockets(&self) -> SocketSizes {
         SocketSizes {
             weights: 1,

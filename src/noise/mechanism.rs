@@ -97,6 +97,7 @@ pub enum Socket {
 
 impl Socket {
     /// The number of noise coordinates that the socket takes on this model; 0 if it has none.
+    #[inline(always)]
     pub fn size(self, model: &impl Model) -> usize {
         match self {
             Self::SampleWeights => model.sockets().weights,

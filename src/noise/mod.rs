@@ -274,11 +274,17 @@ impl<'a, S: Scalar> Plugs<'a, S> {
         moved
     }
 
+    /// Whether the model's gradient is taken at another point than w.
+    #[inline(always)]
+    pub fn moves_parameters(&self) -> bool {
+        !(self.parameters_multiplied.is_empty() && self.parameters_added.is_empty())
+    }
+
     /// w ← w ⊙ (1 + η_c) + η_a: the point at which the model's gradient is taken.
     #[inline(always)]
     pub fn perturb(&self, w: &mut [S]) {
         for (x, &eta) in w.iter_mut().zip(self.parameters_multiplied) {
-            *x = *x * (S::one() + eta);
+            *x = x.mul_add(eta, *x);
         }
         for (x, &eta) in w.iter_mut().zip(self.parameters_added) {
             *x = *x + eta;
@@ -289,7 +295,7 @@ impl<'a, S: Scalar> Plugs<'a, S> {
     #[inline(always)]
     pub fn finish(&self, gradient: &mut [S]) {
         for (g, &eta) in gradient.iter_mut().zip(self.parameters_multiplied) {
-            *g = *g * (S::one() + eta);
+            *g = g.mul_add(eta, *g);
         }
         for (g, &eta) in gradient.iter_mut().zip(self.gradient_added) {
             *g = *g + eta;

@@ -1,61 +1,53 @@
-//! Computes the cosine and sine of a fraction of a turn without tables, branches or libm.
+//! Computes a point of the unit circle from random bits, without tables, branches or libm.
 
-/// Minimax coefficients of sin(2πr)/r − 6 in z = r² on |r| ≤ ⅛, by a Remez exchange in 200-bit
-/// arithmetic; relative error of the sine 2^−58.
-const SINE: [f64; 7] = [
-    0.283_185_307_179_586_45,
-    -41.341_702_240_399_634,
-    81.605_249_275_945_44,
-    -76.705_859_703_315_17,
-    42.058_684_902_057_045,
-    -15.093_797_505_303_286,
-    3.780_726_171_884_582_6,
+/// Minimax coefficients of sin(2πr)/r in z = r² on |r| ≤ ⅛, by a Remez exchange in 220-bit arithmetic; relative error of
+/// the sine 2^−47.6.
+const SINE: [f64; 6] = [
+    6.283_185_307_179_558,
+    -41.341_702_240_271_33,
+    81.605_249_181_219_15,
+    -76.705_834_054_041_7,
+    42.055_539_755_005_53,
+    -14.915_811_458_674_247,
 ];
 
-/// Minimax coefficients of (cos(2πr) − 1)/r² in z = r² on |r| ≤ ⅛; absolute error of the cosine
-/// 2^−64.7.
-const COSINE: [f64; 7] = [
-    -19.739_208_802_178_716,
-    64.939_394_022_668_01,
-    -85.456_817_206_540_05,
-    60.244_641_331_611_58,
-    -26.426_251_140_420_31,
-    7.903_101_637_533_337,
-    -1.697_020_070_911_502_6,
+/// Minimax coefficients of (cos(2πr) − 1)/r² in z = r² on |r| ≤ ⅛; absolute error of the cosine 2^−43.9.
+const COSINE: [f64; 5] = [
+    -19.739_208_801_999_14,
+    64.939_393_859_671_71,
+    -85.456_769_153_672_34,
+    60.238_456_502_412_04,
+    -26.064_525_303_974_687,
 ];
 
-/// (cos 2πx, sin 2πx) for |x| ≤ 2²⁰, within 1.5 ulp of the true values when x is a multiple of 2⁻⁵³ in
-/// [0, 1], as every uniform is.
+/// (cos θ, sin θ) of a uniform angle θ, from one random word; each is within 2⁻⁴³ of the true value.
 ///
-/// x is reduced exactly to r = x − q/4, |r| ≤ ⅛, with q = round(4x); the quadrant q mod 4 then swaps
-/// the pair and sets its signs. The leading 2π of the sine is split as 6 + 0.283…: 6r is exact and
-/// carries most of the value, so the rounding of the rest hardly shows.
+/// The top 52 bits give an angle 2πr with r = (k − 2⁵¹) 2⁻⁵⁴ in [−⅛, ⅛), an eighth of a turn to either side of 0. The three
+/// lowest bits swap the two numbers, and set the sign of the first and of the second: together that covers the circle
+/// evenly.
 #[inline(always)]
-pub(super) fn cos_sin_turn(x: f64) -> (f64, f64) {
-    /// 1.5 · 2⁵²: adding it rounds to an integer, left in the low bits.
-    const ROUND: f64 = 6_755_399_441_055_744.0;
+pub(super) fn random_direction(word: u64) -> (f64, f64) {
+    const QUARTER: f64 = 0.25;
+    const SIGN: u64 = 1 << 63;
 
-    let rounded = 4.0 * x + ROUND;
-    let quadrant = rounded.to_bits();
-    let r = x - 0.25 * (rounded - ROUND);
-
+    let r = f64::from_bits(word >> 12 | QUARTER.to_bits()) - 0.375;
     let z = r * r;
     let w = z * z;
-    let odd = SINE[1] + w * (SINE[3] + w * SINE[5]);
-    let even = SINE[0] + w * (SINE[2] + w * (SINE[4] + w * SINE[6]));
-    let sine = 6.0 * r + r * (even + z * odd);
-    let odd = COSINE[1] + w * (COSINE[3] + w * COSINE[5]);
-    let even = w * (COSINE[2] + w * (COSINE[4] + w * COSINE[6]));
-    let cosine = 1.0 + z * (COSINE[0] + (z * odd + even));
+    let sine = r * w.mul_add(
+        w.mul_add(z.mul_add(SINE[5], SINE[4]), z.mul_add(SINE[3], SINE[2])),
+        z.mul_add(SINE[1], SINE[0]),
+    );
+    let high = w.mul_add(
+        z.mul_add(COSINE[4], COSINE[3]),
+        z.mul_add(COSINE[2], COSINE[1]),
+    );
+    let cosine = z.mul_add(high.mul_add(z, COSINE[0]), 1.0);
 
-    // Quadrants 0, 1, 2, 3: (c, s), (−s, c), (−c, −s), (s, −c).
     let (c, s) = (cosine.to_bits(), sine.to_bits());
-    let swap = (c ^ s) & (quadrant & 1).wrapping_neg();
-    let cosine_sign = (quadrant.wrapping_add(1) & 2) << 62;
-    let sine_sign = (quadrant & 2) << 62;
+    let swap = (c ^ s) & (word & 1).wrapping_neg();
     (
-        f64::from_bits(c ^ swap ^ cosine_sign),
-        f64::from_bits(s ^ swap ^ sine_sign),
+        f64::from_bits(c ^ swap ^ (word << 62 & SIGN)),
+        f64::from_bits(s ^ swap ^ (word << 61 & SIGN)),
     )
 }
 
@@ -65,101 +57,60 @@ mod tests {
     use proptest::prelude::*;
     use std::f64::consts::TAU;
 
-    /// Largest distance, in units in the last place, allowed from the correctly rounded value.
-    const ULPS: u64 = 2;
+    const BOUND: f64 = 1.0 / (1u64 << 43) as f64;
 
-    /// cos 2πx and sin 2πx by std on the exactly reduced angle 2πr, carried to twice the precision.
-    fn reference(x: f64) -> (f64, f64) {
-        /// 2π − `TAU`.
-        const TAU_LOW: f64 = 2.449_293_598_294_706_4e-16;
-        let q = (4.0 * x).round();
-        let r = x - 0.25 * q;
-        let high = TAU * r;
-        let low = r.mul_add(TAU, -high) + TAU_LOW * r;
-        let s = high.sin() + low * high.cos();
-        let c = high.cos() - low * high.sin();
-        match q.rem_euclid(4.0) as u8 {
-            0 => (c, s),
-            1 => (-s, c),
-            2 => (-c, -s),
-            _ => (s, -c),
-        }
+    /// By std, on the angle that the word stands for.
+    fn reference(word: u64) -> (f64, f64) {
+        let r = ((word >> 12) as f64 - 2f64.powi(51)) * 0.5f64.powi(54);
+        let (s, c) = (TAU * r).sin_cos();
+        let (a, b) = if word & 1 == 1 { (s, c) } else { (c, s) };
+        let sign = |bit: u64| if word >> bit & 1 == 1 { -1.0 } else { 1.0 };
+        (sign(1) * a, sign(2) * b)
     }
 
-    fn distance(x: f64) -> u64 {
-        let apart = |a: f64, b: f64| {
-            if a == b {
-                0
-            } else {
-                a.to_bits().abs_diff(b.to_bits())
-            }
-        };
-        let ((c, s), (c0, s0)) = (cos_sin_turn(x), reference(x));
-        apart(c, c0).max(apart(s, s0))
+    fn is_right(word: u64) -> bool {
+        let ((a, b), (a0, b0)) = (random_direction(word), reference(word));
+        (a - a0).abs() <= BOUND
+            && (b - b0).abs() <= BOUND
+            && (a * a + b * b - 1.0).abs() <= 3.0 * BOUND
     }
 
     #[test]
-    fn the_circle_is_right_on_a_dense_grid_and_at_the_ends() {
-        let tiny = f64::EPSILON / 2.0;
-        let eighths = (0..=8).flat_map(|i| {
-            let x = f64::from(i) / 8.0;
-            (-9..=9).map(move |d| x + f64::from(d) * tiny)
-        });
-        let shrinking = (1..=52).flat_map(|e| {
-            let d = 0.5f64.powi(e);
-            [
-                d,
-                0.25 + d,
-                0.25 - d,
-                0.5 - d,
-                0.5 + d,
-                0.75 - d,
-                0.75 + d,
-                1.0 - d,
-            ]
-        });
+    fn the_direction_is_right_on_a_dense_grid_and_at_the_ends() {
         let n = if cfg!(debug_assertions) {
-            20_000
+            1 << 12
         } else {
-            2_000_000
+            1 << 18
         };
-        let grid = (0..n).map(|i| (f64::from(i) + 0.5) / f64::from(n));
-        for x in eighths.chain(shrinking).chain(grid) {
-            if (0.0..=1.0).contains(&x) {
-                assert!(
-                    distance(x) <= ULPS,
-                    "{x:e}: {:?} vs {:?}",
-                    cos_sin_turn(x),
-                    reference(x)
-                );
+        for k in 0..=n {
+            let angle = ((k as f64 / n as f64 * 2f64.powi(52)) as u64).min((1 << 52) - 1);
+            for low in 0..8 {
+                assert!(is_right(angle << 12 | low), "{angle} {low}");
             }
         }
     }
 
+    /// The eight copies of an arc of an eighth of a turn to either side of 0, [−⅛, ⅛), cover the circle twice.
     #[test]
-    fn quarter_turns_are_exact() {
-        for (x, pair) in [
-            (0.0, (1.0, 0.0)),
-            (0.25, (0.0, 1.0)),
-            (0.5, (-1.0, 0.0)),
-            (0.75, (0.0, -1.0)),
-            (1.0, (1.0, 0.0)),
-        ] {
-            assert_eq!(cos_sin_turn(x), pair);
+    fn the_eight_symmetries_cover_the_circle_evenly() {
+        let steps = 1000;
+        let mut hits = [0; 8];
+        for k in 0..steps {
+            let angle = ((k as f64 + 0.5) / f64::from(steps) * 2f64.powi(52)) as u64;
+            for low in 0..8 {
+                let (c, s) = random_direction(angle << 12 | low);
+                let turn = s.atan2(c) / TAU + 1.0;
+                hits[(8.0 * turn) as usize % 8] += 1;
+            }
         }
+        assert_eq!(hits, [steps; 8]);
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4096))]
         #[test]
-        fn the_circle_is_right_on_any_uniform(k in 0..1u64 << 52) {
-            let x = (k as f64 + 0.5) * f64::EPSILON;
-            prop_assert!(distance(x) <= ULPS, "{:e}", x);
-        }
-
-        #[test]
-        fn the_circle_is_right_on_any_angle(x in -8.0..8.0) {
-            prop_assert!(distance(x) <= ULPS, "{:e}", x);
+        fn the_direction_is_right_on_any_word(word: u64) {
+            prop_assert!(is_right(word), "{:x}", word);
         }
     }
 }

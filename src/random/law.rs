@@ -69,8 +69,7 @@ impl Law {
     /// Guarantees:
     ///
     /// * One draw takes one word of each stream, in order. For Gaussian a pair takes two: the
-    ///   first gives the radius, the second the angle, and the draws are the cosine and the sine
-    ///   member. So chunks of [`block`](Self::block) draws, or multiples, can be filled apart with
+    ///   first gives the radius, the second the angle, and the draws are its two members. So chunks of [`block`](Self::block) draws, or multiples, can be filled apart with
     ///   the same result. A Gaussian `out` of odd length drops the last sine member, and the next
     ///   fill starts from a fresh pair.
     /// * The same bits on every instruction set.
@@ -84,7 +83,7 @@ impl Law {
     pub fn fill(self, sigma: f64, streams: &mut LaneStreams, out: &mut [Lanes]) {
         match self {
             Self::Gaussian => streams.fill_blocks(out, |[radius, angle]| {
-                let (cosine, sine) = box_muller(sigma, open_unit(radius), open_unit(angle));
+                let (cosine, sine) = box_muller(sigma, radius, angle);
                 [cosine, sine]
             }),
             Self::Rademacher => each(streams, out, |word| {
@@ -199,8 +198,7 @@ mod tests {
             let gaussian = filled(Law::Gaussian, 2.0, 9, 6);
             let rademacher = filled(Law::Rademacher, 2.0, 9, 6);
             for i in 0..3 {
-                let (u, v) = (open_unit(words[2 * i][j]), open_unit(words[2 * i + 1][j]));
-                let (x, y) = box_muller(2.0, u, v);
+                let (x, y) = box_muller(2.0, words[2 * i][j], words[2 * i + 1][j]);
                 assert_eq!((gaussian[2 * i].0[j], gaussian[2 * i + 1].0[j]), (x, y));
             }
             for (draw, words) in rademacher.iter().zip(&words) {

@@ -4,15 +4,15 @@
 //! |---|---|
 //! | `seeding` | (seed, level, path) → 256-bit generator state, a Threefry bijection |
 //! | `streams` | eight xoshiro256++ generators in lockstep |
-//! | `logarithm`, `circle` | ln and (cos 2πx, sin 2πx) without tables or branches |
+//! | `logarithm`, `circle` | ln and a random direction in the plane, without tables or branches |
 //! | `gaussian` | the Box–Muller pair |
 //! | `law` | the laws a noise coordinate can have |
 //! | `batch` | minibatches, as perturbations of the sample weights |
 //!
-//! **Reproducibility.** Everything here uses only integer operations and the correctly rounded
-//! `+ − × ÷ √` of IEEE 754, in an order fixed by the source, with no fused multiply-add and no
-//! call into a mathematical library. The same (seed, level, path) therefore gives the same bits on
-//! every instruction set, and a path gives the same bits in whichever lane it is run.
+//! **Reproducibility.** Everything here uses only integer operations and the correctly rounded operations of IEEE 754,
+//! + − × ÷ √ and the fused multiply-add, in an order fixed by the source, with no call into a mathematical library. The
+//! same (seed, level, path) therefore gives the same bits on every instruction set (one without fused multiply-adds, before
+//! AVX2 or the like, has to emulate them and is slow), and a path gives the same bits in whichever lane it is run.
 //!
 //! **Speed.** Every function on the hot path is `#[inline(always)]` and written as plain loops
 //! over `[f64; 8]` and `[u64; 8]`, so it is compiled for the instruction set of its caller: call

@@ -1,7 +1,7 @@
 //! Exponential, tanh, sigmoid, softplus and error function without tables, branches or libm.
 //!
-//! Straight lines of IEEE operations and selects: eight calls side by side become vector code, and the bits are the same
-//! on every machine and at every vector width. Each takes every x, with ±∞ and NaN.
+//! Straight lines of IEEE operations, fused multiply-adds among them, and selects: eight calls side by side become vector
+//! code, and the bits are the same on every machine and at every vector width. Each takes every x, with ±∞ and NaN.
 
 use std::f64::consts::{LN_2, LOG2_E};
 
@@ -82,10 +82,9 @@ fn select(condition: bool, yes: f64, no: f64) -> f64 {
 fn polynomial(c: &[f64; 12], x: f64) -> f64 {
     let z = x * x;
     let w = z * z;
-    let low = (c[0] + c[1] * x) + z * (c[2] + c[3] * x);
-    let middle = (c[4] + c[5] * x) + z * (c[6] + c[7] * x);
-    let high = (c[8] + c[9] * x) + z * (c[10] + c[11] * x);
-    low + w * (middle + w * high)
+    let pair = |i: usize| x.mul_add(c[i + 1], c[i]);
+    let four = |i: usize| z.mul_add(pair(i + 2), pair(i));
+    w.mul_add(w.mul_add(four(8), four(4)), four(0))
 }
 
 /// (p, k + 2046) with eˣ = 2ᵏ(1 + p) and |p| < 0.42, for |x| ≤ 750; p keeps its relative accuracy as x → 0.
@@ -94,19 +93,19 @@ fn reduced_exp(x: f64) -> (f64, u64) {
     /// 1.5 · 2⁵²: adding it rounds to an integer, left in the low bits.
     const ROUND: f64 = 6_755_399_441_055_744.0;
 
-    let rounded = x * LOG2_E + ROUND;
+    let rounded = x.mul_add(LOG2_E, ROUND);
     let exponent = rounded.to_bits().wrapping_sub(ROUND.to_bits() - 2046);
     let k = rounded - ROUND;
     // x − k·LN2_HIGH is exact.
-    let high = x - k * LN2_HIGH;
+    let high = k.mul_add(-LN2_HIGH, x);
     let low = k * LN2_LOW;
     let r = high - low;
     let z = r * r;
     let w = z * z;
-    let first = (EXP[0] + EXP[1] * r) + z * (EXP[2] + EXP[3] * r);
-    let second = (EXP[4] + EXP[5] * r) + z * (EXP[6] + EXP[7] * r);
-    let rest = first + w * (second + w * (EXP[8] + EXP[9] * r));
-    (high - (low - z * (0.5 + r * rest)), exponent)
+    let pair = |i: usize| r.mul_add(EXP[i + 1], EXP[i]);
+    let four = |i: usize| z.mul_add(pair(i + 2), pair(i));
+    let rest = w.mul_add(w.mul_add(pair(8), four(4)), four(0));
+    (high - (-z).mul_add(r.mul_add(rest, 0.5), low), exponent)
 }
 
 /// eˣ, within 1 ulp.
@@ -130,7 +129,7 @@ pub(super) fn tanh(x: f64) -> f64 {
     let size = if size > 22.0 { 22.0 } else { size };
     let (p, exponent) = reduced_exp(-2.0 * size);
     let scale = f64::from_bits(exponent.wrapping_sub(1023) << 52);
-    let e = scale * p + (scale - 1.0);
+    let e = scale.mul_add(p, scale - 1.0);
     (e / (e + 2.0)).copysign(x)
 }
 
@@ -151,10 +150,10 @@ pub(super) fn softplus(x: f64) -> f64 {
     let s = f / (2.0 + f);
     let z = s * s;
     let w = z * z;
-    let even = LOG[0] + w * (LOG[2] + w * (LOG[4] + w * LOG[6]));
-    let odd = LOG[1] + w * (LOG[3] + w * LOG[5]);
+    let even = w.mul_add(w.mul_add(w.mul_add(LOG[6], LOG[4]), LOG[2]), LOG[0]);
+    let odd = w.mul_add(w.mul_add(LOG[5], LOG[3]), LOG[1]);
     // 2 atanh s = f − s(f − 2(atanh s − s)/s), in which the error of s hardly counts.
-    let logarithm = f - s * (f - z * (even + z * odd));
+    let logarithm = (-s).mul_add((-z).mul_add(z.mul_add(odd, even), f), f);
     let positive = if x > 0.0 { x } else { 0.0 };
     positive + (logarithm + select(far, LN_2, 0.0))
 }
@@ -166,10 +165,10 @@ pub(super) fn erf(x: f64) -> f64 {
     // erf 6 rounds to 1.
     let size = if size > 6.0 { 6.0 } else { size };
     let square = size * size;
-    let near = size + size * polynomial(&ERF, square);
+    let near = size.mul_add(polynomial(&ERF, square), size);
     let (p, exponent) = reduced_exp(-square);
     let decay = (1.0 + p) * f64::from_bits(exponent.wrapping_sub(1023) << 52);
-    let far = 1.0 - decay * polynomial(&ERFC, 1.0 / (size + 3.0) - ERFC_CENTRE);
+    let far = (-decay).mul_add(polynomial(&ERFC, 1.0 / (size + 3.0) - ERFC_CENTRE), 1.0);
     select(size < 1.0, near, far).copysign(x)
 }
 

@@ -2,6 +2,7 @@
 
 use std::array;
 use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::sync::atomic::{Ordering, compiler_fence};
 
 use super::{Scalar, functions};
 
@@ -99,6 +100,19 @@ impl Scalar for Lanes {
     #[inline(always)]
     fn cos(self) -> Self {
         each_lane!(self, libm::cos)
+    }
+
+    /// A fence that is no instruction.
+    #[inline(always)]
+    fn element_done() {
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        Self(array::from_fn(|lane| {
+            self.0[lane].mul_add(a.0[lane], b.0[lane])
+        }))
     }
 
     #[inline(always)]

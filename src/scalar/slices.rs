@@ -1,37 +1,34 @@
 //! Sums over slices of scalars, with the order of the additions fixed.
 
-use std::sync::atomic::{Ordering, compiler_fence};
-
 use super::Scalar;
 
-/// Ends the body of a loop over a slice of scalars. A [`super::Lanes`] fills a vector register as it is; without
-/// this fence, which is no instruction, the compiler may take eight elements at once instead, by gathers and scatters
-/// that are five times slower.
-#[inline(always)]
-pub(crate) fn element_done() {
-    compiler_fence(Ordering::SeqCst);
-}
-
 /// How many partial sums a dot product runs side by side, so that it does not wait for the last addition.
-const PARTS: usize = 4;
+const PARTS: usize = 8;
 
-/// Σᵢ aᵢ·lift(bᵢ), summed in four interleaved parts; `a` and `b` have one length.
+/// How many rows of a matrix are added at once, so that what they are added to is loaded and stored less often.
+const ROWS: usize = 8;
+
+/// Σᵢ aᵢ·lift(bᵢ), summed in eight interleaved parts where there are as many; `a` and `b` have one length.
 #[inline(always)]
 fn lifted_dot<S: Scalar, X: Copy>(a: &[S], b: &[X], lift: impl Fn(X) -> S) -> S {
+    let (blocks, ends) = a.as_chunks::<PARTS>();
+    let (other_blocks, other_ends) = b.as_chunks::<PARTS>();
+    let mut rest = S::zero();
+    for (&a, &b) in ends.iter().zip(other_ends) {
+        rest = a.mul_add(lift(b), rest);
+        S::element_done();
+    }
+    if blocks.is_empty() {
+        return rest;
+    }
     let mut sums = [S::zero(); PARTS];
-    let (a, b) = (a.chunks_exact(PARTS), b.chunks_exact(PARTS));
-    let ends = a.remainder().iter().zip(b.remainder());
-    for (a, b) in a.zip(b) {
+    for (a, b) in blocks.iter().zip(other_blocks) {
         for part in 0..PARTS {
-            sums[part] = sums[part] + a[part] * lift(b[part]);
+            sums[part] = a[part].mul_add(lift(b[part]), sums[part]);
         }
     }
-    let mut rest = S::zero();
-    for (&a, &b) in ends {
-        rest = rest + a * lift(b);
-        element_done();
-    }
-    ((sums[0] + sums[1]) + (sums[2] + sums[3])) + rest
+    let [s0, s1, s2, s3, s4, s5, s6, s7] = sums;
+    (((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))) + rest
 }
 
 /// Σᵢ aᵢbᵢ; `a` and `b` have one length.
@@ -50,8 +47,8 @@ pub(crate) fn dot_constants<S: Scalar>(a: &[S], x: &[f64]) -> S {
 #[inline(always)]
 pub(crate) fn add_scaled<S: Scalar>(y: &mut [S], c: S, x: &[S]) {
     for (y, &x) in y.iter_mut().zip(x) {
-        *y = *y + c * x;
-        element_done();
+        *y = c.mul_add(x, *y);
+        S::element_done();
     }
 }
 
@@ -59,8 +56,47 @@ pub(crate) fn add_scaled<S: Scalar>(y: &mut [S], c: S, x: &[S]) {
 #[inline(always)]
 pub(crate) fn add_scaled_constants<S: Scalar>(y: &mut [S], c: S, x: &[f64]) {
     for (y, &x) in y.iter_mut().zip(x) {
-        *y = *y + c * S::constant(x);
-        element_done();
+        *y = c.mul_add(S::constant(x), *y);
+        S::element_done();
+    }
+}
+
+/// yⱼ ← yⱼ + Σ_k a_k M_kj for a matrix M of plain numbers (row by row, as many rows as `a` is long), in the order of k.
+#[inline(always)]
+pub(crate) fn add_combined_rows<S: Scalar>(y: &mut [S], a: &[S], matrix: &[f64]) {
+    let width = y.len();
+    let (blocks, rest) = a.as_chunks::<ROWS>();
+    let mut left = matrix;
+    for &[a0, a1, a2, a3, a4, a5, a6, a7] in blocks {
+        let (now, later) = left.split_at(ROWS * width);
+        left = later;
+        let (r0, now) = now.split_at(width);
+        let (r1, now) = now.split_at(width);
+        let (r2, now) = now.split_at(width);
+        let (r3, now) = now.split_at(width);
+        let (r4, now) = now.split_at(width);
+        let (r5, now) = now.split_at(width);
+        let (r6, r7) = now.split_at(width);
+        for (j, y) in y.iter_mut().enumerate() {
+            let mut sum = *y;
+            for (a, row) in [
+                (a0, r0),
+                (a1, r1),
+                (a2, r2),
+                (a3, r3),
+                (a4, r4),
+                (a5, r5),
+                (a6, r6),
+                (a7, r7),
+            ] {
+                sum = a.mul_add(S::constant(row[j]), sum);
+            }
+            *y = sum;
+            S::element_done();
+        }
+    }
+    for (&a, row) in rest.iter().zip(left.chunks_exact(width)) {
+        add_scaled_constants(y, a, row);
     }
 }
 
@@ -69,8 +105,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn rows_are_combined_once_each_whatever_their_number() {
+        for rows in 0..20 {
+            for width in 1..4 {
+                let matrix: Vec<f64> = (0..rows * width).map(|i| i as f64).collect();
+                let a: Vec<f64> = (0..rows).map(|k| 1.0 + k as f64).collect();
+                let mut y = vec![0.5; width];
+                add_combined_rows(&mut y, &a, &matrix);
+                for (j, y) in y.iter().enumerate() {
+                    let sum: f64 = (0..rows).map(|k| a[k] * matrix[k * width + j]).sum();
+                    assert_eq!(*y, 0.5 + sum);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_dot_product_counts_every_entry_once_at_every_length() {
-        for n in 0..12u32 {
+        for n in 0..20u32 {
             let a: Vec<f64> = (0..n).map(f64::from).collect();
             let squares = (0..n).map(|i| f64::from(i * i)).sum::<f64>();
             assert_eq!(dot(&a, &a), squares);

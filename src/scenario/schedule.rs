@@ -103,6 +103,11 @@ impl<'a> LevelClock<'a> {
         }
     }
 
+    /// Whether α_k is the same at every k.
+    pub fn is_constant(&self) -> bool {
+        matches!(self.schedule, Schedule::Constant)
+    }
+
     /// α_k.
     pub fn step_size(&self, k: u64) -> f64 {
         self.step_size * self.factor(k as f64)

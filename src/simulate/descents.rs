@@ -2,7 +2,7 @@
 
 use super::{Monitor, Samples};
 use crate::derive::Regime;
-use crate::descent::{DescentPlan, Divergence, run_descent};
+use crate::descent::{DescentPlan, Divergence, StepSizes, run_descent};
 use crate::models::with_model;
 use crate::predict::Prediction;
 use crate::scenario::{Clock, Level, LevelClock, Study};
@@ -166,9 +166,14 @@ fn run_level(
     let full: Vec<bool> = (0..planned.iterations.len())
         .map(|record| planned.is_taken(record, width))
         .collect();
+    let schedule = |k| clock.step_size(k);
     let plan = DescentPlan {
         start: &study.start,
-        step_size_at: &|k| clock.step_size(k),
+        step_sizes: if clock.is_constant() {
+            StepSizes::Constant(schedule(0))
+        } else {
+            StepSizes::Schedule(&schedule)
+        },
         sigma: level.sigma,
         paths: planned.missing_paths(),
         first_path: planned.samples.paths,

@@ -1,0 +1,77 @@
+//! One path alone, with the rounding of a lane.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use super::{Scalar, functions};
+
+/// A number of a single path. As `f64`, but x·a + b is rounded once, as [`super::Lanes`] does, so that a path has the same
+/// bits whether it runs alone or in a lane.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(transparent)]
+pub struct Single(pub f64);
+
+macro_rules! operator {
+    ($trait:ident, $method:ident, $operator:tt) => {
+        impl $trait for Single {
+            type Output = Self;
+
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                Self(self.0 $operator other.0)
+            }
+        }
+    };
+}
+
+operator!(Add, add, +);
+operator!(Sub, sub, -);
+operator!(Mul, mul, *);
+operator!(Div, div, /);
+
+impl Neg for Single {
+    type Output = Self;
+
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Self(-self.0)
+    }
+}
+
+macro_rules! functions {
+    ($($name:ident = $function:path),+) => {
+        $(
+            #[inline(always)]
+            fn $name(self) -> Self {
+                Self($function(self.0))
+            }
+        )+
+    };
+}
+
+impl Scalar for Single {
+    functions!(
+        exp = functions::exp,
+        tanh = functions::tanh,
+        erf = functions::erf,
+        softplus = functions::softplus,
+        sigmoid = functions::sigmoid,
+        step = functions::step,
+        sin = libm::sin,
+        cos = libm::cos
+    );
+
+    #[inline(always)]
+    fn constant(x: f64) -> Self {
+        Self(x)
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        Self(self.0.mul_add(a.0, b.0))
+    }
+
+    #[inline(always)]
+    fn is_zero(&self) -> bool {
+        self.0 == 0.0
+    }
+}
