@@ -8,7 +8,7 @@ use super::{
     Activation, Data, DeepLinear, DiagonalNetwork, Injection, MatrixSensing, Model, Network,
     Perceptron, Product, Regression, Samples,
 };
-use crate::scalar::{Dual64, LANES, Lanes, Scalar};
+use crate::scalar::{Dual64, LANES, Lanes, Scalar, Single};
 
 /// Enough numbers for every test below.
 const NUMBERS: usize = 2_000;
@@ -198,43 +198,53 @@ fn residuals_make_the_loss(network: impl Network, values: &[f64]) -> Checked {
     Ok(())
 }
 
-fn lanes_compute_what_f64_computes(network: impl Network, values: &[f64]) -> Checked {
+fn lanes_compute_what_a_single_path_computes(network: impl Network, values: &[f64]) -> Checked {
     let mut numbers = Numbers(values);
     let model = regression(network, &mut numbers);
     let sizes = model.sockets();
-    let masks = SAMPLES * sizes.units;
     let w = numbers.take(model.dimension());
     let weights = numbers.take(sizes.weights);
-    let units = numbers.take(masks);
+    let labels = numbers.take(sizes.labels);
+    let units = numbers.take(SAMPLES * sizes.units);
     // Every lane its own point and noise.
-    let of_lane = |x: &[f64], lane: usize| -> Vec<f64> {
-        x.iter().map(|x| x * (1.0 - 0.2 * lane as f64)).collect()
+    let of_lane = |x: &[f64], lane: usize| -> Vec<Single> {
+        x.iter()
+            .map(|x| Single(x * (1.0 - 0.2 * lane as f64)))
+            .collect()
     };
     let spread = |x: &[f64]| -> Vec<Lanes> {
         x.iter()
             .map(|x| Lanes(std::array::from_fn(|lane| x * (1.0 - 0.2 * lane as f64))))
             .collect()
     };
-    let (wide_weights, wide_units) = (spread(&weights), spread(&units));
-    let noise = Injection {
-        weights: &wide_weights,
-        labels: &[],
-        units: &wide_units,
-    };
-    let together = gradient(&model, &spread(&w), &noise);
-    for lane in 0..LANES {
-        let (weights, units) = (of_lane(&weights, lane), of_lane(&units, lane));
-        let noise = Injection {
-            weights: &weights,
-            labels: &[],
-            units: &units,
-        };
-        let alone = gradient(&model, &of_lane(&w, lane), &noise);
-        for (together, alone) in together.iter().zip(alone) {
-            prop_assert_eq!(together.0[lane].to_bits(), alone.to_bits());
+    for [weights, labels, units] in [
+        [weights.as_slice(), &[], &units],
+        [&[], &labels, &units[..sizes.units]],
+        [&[], &[], &[]],
+    ] {
+        let wide = [spread(weights), spread(labels), spread(units)];
+        let together = gradient(&model, &spread(&w), &injection(&wide));
+        for lane in 0..LANES {
+            let noise = [
+                of_lane(weights, lane),
+                of_lane(labels, lane),
+                of_lane(units, lane),
+            ];
+            let alone = gradient(&model, &of_lane(&w, lane), &injection(&noise));
+            for (together, alone) in together.iter().zip(alone) {
+                prop_assert_eq!(together.0[lane].to_bits(), alone.0.to_bits());
+            }
         }
     }
     Ok(())
+}
+
+fn injection<S>([weights, labels, units]: &[Vec<S>; 3]) -> Injection<'_, S> {
+    Injection {
+        weights,
+        labels,
+        units,
+    }
 }
 
 fn lists_have_their_lengths(network: impl Network, _: &[f64]) -> Checked {
@@ -261,8 +271,8 @@ proptest! {
     }
 
     #[test]
-    fn a_lane_of_every_network_computes_what_f64_computes(values in numbers()) {
-        every_network!(lanes_compute_what_f64_computes, &values);
+    fn a_lane_of_every_network_computes_what_a_single_path_computes(values in numbers()) {
+        every_network!(lanes_compute_what_a_single_path_computes, &values);
     }
 
     #[test]
