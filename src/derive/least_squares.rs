@@ -9,6 +9,7 @@
 //! Nothing here is of size m×m but what Bernoulli DropConnect needs: one column for each mask.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
+use pulp::{Arch, NullaryFnOnce};
 
 use super::{Covariance, Masks, Regularizer};
 use crate::models::{Injection, LeastSquares, Model};
@@ -47,9 +48,33 @@ impl<'a, M: Model, S: Scalar> Passes<'a, M, S> {
 
     /// rⱼ, with ∇rⱼ left in `gradient`.
     fn residual(&mut self, j: usize, units: &[S]) -> S {
-        let (scratch, gradient) = (&mut self.scratch, &mut self.gradient);
-        self.model
-            .residual(j, &self.point, units, scratch, gradient)
+        Arch::new().dispatch(Pass {
+            passes: self,
+            j,
+            units,
+        })
+    }
+}
+
+/// A pass compiled for the instruction set of the machine.
+struct Pass<'p, 'a, M, S> {
+    passes: &'p mut Passes<'a, M, S>,
+    j: usize,
+    units: &'p [S],
+}
+
+impl<M: Model, S: Scalar> NullaryFnOnce for Pass<'_, '_, M, S> {
+    type Output = S;
+
+    #[inline(always)]
+    fn call(self) -> S {
+        let Passes {
+            model,
+            point,
+            scratch,
+            gradient,
+        } = self.passes;
+        model.residual(self.j, point, self.units, scratch, gradient)
     }
 }
 

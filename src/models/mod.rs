@@ -285,7 +285,7 @@ macro_rules! any_model {
                 match self { $(Self::$kind(model) => model.scratch()),+ }
             }
 
-            #[inline]
+            #[inline(always)]
             fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, scratch: &mut [S], gradient: &mut [S]) {
                 match self { $(Self::$kind(model) => model.gradient(w, noise, scratch, gradient)),+ }
             }
@@ -294,7 +294,7 @@ macro_rules! any_model {
                 match self { $(Self::$kind(model) => model.least_squares()),+ }
             }
 
-            #[inline]
+            #[inline(always)]
             fn residual<S: Scalar>(&self, index: usize, w: &[S], units: &[S], scratch: &mut [S], gradient: &mut [S]) -> S {
                 match self { $(Self::$kind(model) => model.residual(index, w, units, scratch, gradient)),+ }
             }

@@ -258,6 +258,7 @@ impl<F: Network> Model for Regression<F> {
         })
     }
 
+    #[inline(always)]
     fn residual<S: Scalar>(
         &self,
         index: usize,

@@ -4,6 +4,7 @@ mod mechanism;
 
 pub use mechanism::{Mechanism, Socket};
 
+use pulp::{Arch, NullaryFnOnce};
 use serde::{Deserialize, Serialize};
 
 use crate::models::{Injection, Model};
@@ -217,9 +218,33 @@ impl<M: Model> NoisyLoss<M> {
         let plugs = Plugs::of(&self.sources, &self.offsets, eta);
         let moved = plugs.perturbed(w);
         let mut scratch = vec![S::zero(); self.model.scratch()];
-        self.model
-            .gradient(&moved, &plugs.injection, &mut scratch, gradient);
+        Arch::new().dispatch(Gradient {
+            model: &self.model,
+            w: &moved,
+            injection: &plugs.injection,
+            scratch: &mut scratch,
+            gradient,
+        });
         plugs.finish(gradient);
+    }
+}
+
+/// A gradient compiled for the instruction set of the machine.
+struct Gradient<'a, M, S> {
+    model: &'a M,
+    w: &'a [S],
+    injection: &'a Injection<'a, S>,
+    scratch: &'a mut [S],
+    gradient: &'a mut [S],
+}
+
+impl<M: Model, S: Scalar> NullaryFnOnce for Gradient<'_, M, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.model
+            .gradient(self.w, self.injection, self.scratch, self.gradient);
     }
 }
 
