@@ -78,7 +78,7 @@ pub use ellipse::Ellipse;
 pub use energy::energy_distance;
 pub use equivalence::{Equivalence, classify, equivalence, welch};
 pub use error::StatisticsError;
-pub use exponents::{Exponents, time_scale_exponents};
+pub use exponents::{Exponents, TimeScaleLaw, time_scale_exponents};
 pub use fit::{LinearFit, weighted_least_squares};
 pub use holm::holm;
 pub use joint_order::{JointErrors, JointOrder, JointRung, SeriesOrder};
