@@ -7,6 +7,7 @@ import numpy as np
 from numba import njit
 
 VERSION = numba.__version__
+# Paths of a large ensemble; path by path their number hardly matters.
 PATHS = {"W1": 4096, "W2": 4096, "W3": 512, "W4": 512, "W5": 10_000}
 
 

@@ -33,5 +33,8 @@ for ((round = 1; round <= rounds; round++)); do
     "$folder/differential-equations/release/peer-differential-equations" 10000 200 "$seconds" 1 \
         >"$folder/$round-differential-equations.json"
 done
-"$python" $here/verdict.py target/release/singlim "$folder/problem.json" "$folder/runs" "$folder/verdict.json"
+# A cache of its own, so that compilation is paid for once and seen.
+rm -rf "$folder/numba"
+NUMBA_CACHE_DIR=$folder/numba "$python" $here/verdict.py target/release/singlim "$folder/problem.json" \
+    "$folder/runs" "$folder/verdict.json"
 "$python" $here/table.py "$folder" "$folder/table.md"

@@ -1,9 +1,10 @@
 """Time to a verdict: `singlim verify` of three scenarios against the same study as a Numba script.
 
 The script takes the rungs, paths and record points of the run, estimates the mean at every record on every rung with
-its standard error, and extrapolates the mean at the horizon to α → 0 by weighted least squares on 1, α, α². Its time is
-that of the simulation on two threads, scaled by (its standard error/ours)², ours being that of the same extrapolation of
-the run's means: the standard error falls as paths^(−1/2), the time grows as paths. Compilation is shown apart.
+its standard error, and extrapolates the mean at the horizon to α → 0 by weighted least squares on 1, α, α². Its time
+is that of the simulation on two threads, scaled by (its standard error/ours)², ours being that of the same
+extrapolation of the run's means: the standard error falls as paths^(−1/2), the time grows as paths. Compilation is
+shown apart.
 `singlim verify` also derives and integrates the limit, fits exponents and makes all its checks in its time.
 """
 
