@@ -12,7 +12,7 @@ use clap::Parser;
 use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::{Value, json};
-use singlim::descent::{DescentPlan, run_descent};
+use singlim::descent::{DescentPlan, StepSizes, run_descent};
 use singlim::models::{
     Activation, AnyModel, Data, DiagonalNetwork, Model, Perceptron, Product, Regression, Samples,
 };
@@ -75,7 +75,7 @@ fn ensemble<M: Model + 'static>(
     Some(Box::new(move |paths, steps| {
         let plan = DescentPlan {
             start: &start,
-            step_size_at: &|_| step_size,
+            step_sizes: StepSizes::Constant(step_size),
             sigma,
             paths,
             first_path: 0,

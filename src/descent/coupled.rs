@@ -33,10 +33,10 @@ pub struct CoupledPlan<'a> {
 pub struct CoupledRungs<'a, M: Model> {
     model: &'a M,
     wiring: Several<'a>,
-    noise: NoiseBuffer<'a>,
+    noise: NoiseBuffer<'a, LaneStreams>,
     dimension: usize,
     rungs: Vec<Rung<M::Vector<Lanes>>>,
-    work: Work<M::Vector<Lanes>>,
+    work: Work<M::Vector<Lanes>, Lanes>,
     driven: Vec<Lanes>,
 }
 

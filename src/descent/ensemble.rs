@@ -8,11 +8,13 @@ use super::kernel::{
 };
 use crate::models::Model;
 use crate::noise::{Socket, Source};
-use crate::random::LaneStreams;
-use crate::scalar::{LANES, Lanes};
+use crate::random::{LaneStreams, PathStream, Streams};
+use crate::scalar::{LANES, Paths};
 
 /// A path counts as diverged when a parameter exceeds this multiple of 1 + max|w₀|, or is not finite.
 const DIVERGED: f64 = 1e8;
+/// Up to so many paths that do not fill a block are run one by one.
+const SINGLES: usize = 2;
 /// After so many steps it is checked whether a path has diverged.
 const STRETCH: usize = 256;
 /// Progress is told about every so many steps of a block.
@@ -130,7 +132,48 @@ fn run_wired<M: Model, W: Wiring>(
 ) -> DescentRun {
     let row = plan.record_at.len() * plan.values_per_record;
     let mut values = vec![f64::NAN; plan.paths * row];
-    let blocks = plan.paths.div_ceil(LANES);
+    let left_over = plan.paths % LANES;
+    let singles = if left_over <= SINGLES { left_over } else { 0 };
+    let (blocks, alone) = values.split_at_mut((plan.paths - singles) * row);
+    let first_alone = plan.first_path + plan.paths - singles;
+    let (mut diverged, diverged_alone) = rayon::join(
+        || {
+            let first = plan.first_path;
+            run_groups::<M, W, LaneStreams>(
+                model, wiring, noise, plan, first, blocks, &observe, &progress,
+            )
+        },
+        || {
+            run_groups::<M, W, PathStream>(
+                model,
+                wiring,
+                noise,
+                plan,
+                first_alone,
+                alone,
+                &observe,
+                &progress,
+            )
+        },
+    );
+    diverged.extend(diverged_alone);
+    DescentRun { values, diverged }
+}
+
+/// Runs the paths whose values are to be written, as many of them side by side as a draw of the streams has.
+#[allow(clippy::too_many_arguments)]
+fn run_groups<M: Model, W: Wiring, R: Streams>(
+    model: &M,
+    wiring: W,
+    noise: (&[Source], &[usize]),
+    plan: &DescentPlan,
+    first_path: usize,
+    values: &mut [f64],
+    observe: &(impl Fn(usize, &[f64], &mut [f64]) + Sync),
+    progress: &(impl Fn(u64) + Sync),
+) -> Vec<Divergence> {
+    let row = (plan.record_at.len() * plan.values_per_record).max(1);
+    let blocks = (values.len() / row).div_ceil(R::Draw::COUNT);
     let together = if M::SHORT_STEPS {
         blocks
             .div_ceil(rayon::current_num_threads())
@@ -138,40 +181,34 @@ fn run_wired<M: Model, W: Wiring>(
     } else {
         1
     };
-    let diverged = values
-        .par_chunks_mut((together * LANES * row).max(1))
+    let size = together * R::Draw::COUNT;
+    values
+        .par_chunks_mut(size * row)
         .enumerate()
         .flat_map_iter(|(group, values)| {
-            let first_path = plan.first_path + group * together * LANES;
-            let mut run = Group::new(
-                model,
-                wiring,
-                noise,
-                plan,
-                first_path,
-                values.len() / row.max(1),
-            );
-            run.simulate(values, &observe, &progress);
+            let first_path = first_path + group * size;
+            let paths = values.len() / row;
+            let mut run = Group::<M, W, R>::new(model, wiring, noise, plan, first_path, paths);
+            run.simulate(values, observe, progress);
             run.divergences()
         })
-        .collect();
-    DescentRun { values, diverged }
+        .collect()
 }
 
-/// A few blocks of eight paths that are advanced together.
-struct Group<'a, M: Model, W> {
+/// A few blocks of paths that are advanced together.
+struct Group<'a, M: Model, W, R: Streams> {
     model: &'a M,
     wiring: W,
     plan: &'a DescentPlan<'a>,
     first_path: usize,
-    blocks: Vec<Block<M::Vector<Lanes>, NoiseBuffer<'a>>>,
-    work: Work<M::Vector<Lanes>>,
+    blocks: Vec<Block<M::Vector<R::Draw>, NoiseBuffer<'a, R>>>,
+    work: Work<M::Vector<R::Draw>, R::Draw>,
     /// For each path.
     diverged_at: Vec<Option<u64>>,
     bound: f64,
 }
 
-impl<'a, M: Model, W: Wiring> Group<'a, M, W> {
+impl<'a, M: Model, W: Wiring, R: Streams> Group<'a, M, W, R> {
     fn new(
         model: &'a M,
         wiring: W,
@@ -181,12 +218,13 @@ impl<'a, M: Model, W: Wiring> Group<'a, M, W> {
         paths: usize,
     ) -> Self {
         let block = |number: usize| {
+            let first = first_path + number * R::Draw::COUNT;
             let first = if plan.shared_streams {
-                0
+                first % LANES
             } else {
-                first_path + number * LANES
+                first
             };
-            let streams = LaneStreams::new(plan.seed, u64::from(plan.level), first as u64);
+            let streams = R::of(plan.seed, u64::from(plan.level), first as u64);
             let noise = NoiseBuffer::new(sources, sizes, plan.sigma, streams);
             Block::new(model, plan.start, noise)
         };
@@ -195,7 +233,7 @@ impl<'a, M: Model, W: Wiring> Group<'a, M, W> {
             wiring,
             plan,
             first_path,
-            blocks: (0..paths.div_ceil(LANES)).map(block).collect(),
+            blocks: (0..paths.div_ceil(R::Draw::COUNT)).map(block).collect(),
             work: Work::new(model),
             diverged_at: vec![None; paths],
             bound: DIVERGED * plan.start.iter().fold(1.0, |a, x| x.abs().max(a)),
@@ -250,13 +288,14 @@ impl<'a, M: Model, W: Wiring> Group<'a, M, W> {
     }
 
     /// The parameters of the block of a path, and its lane.
-    fn lane(&self, path: usize) -> (&[Lanes], usize) {
-        (self.blocks[path / LANES].w.as_ref(), path % LANES)
+    fn lane(&self, path: usize) -> (&[R::Draw], usize) {
+        let paths = R::Draw::COUNT;
+        (self.blocks[path / paths].w.as_ref(), path % paths)
     }
 
     fn is_bounded(&self, path: usize) -> bool {
         let (w, lane) = self.lane(path);
-        w.iter().all(|x| x.0[lane].abs() <= self.bound)
+        w.iter().all(|x| x.lane(lane).abs() <= self.bound)
     }
 
     fn newly_diverged(&self) -> bool {
@@ -281,8 +320,8 @@ impl<'a, M: Model, W: Wiring> Group<'a, M, W> {
             .enumerate()
             .filter(|(_, at)| at.is_some())
         {
-            for x in self.blocks[path / LANES].w.as_mut() {
-                x.0[path % LANES] = f64::NAN;
+            for x in self.blocks[path / R::Draw::COUNT].w.as_mut() {
+                *x.lane_mut(path % R::Draw::COUNT) = f64::NAN;
             }
         }
     }
@@ -299,7 +338,7 @@ impl<'a, M: Model, W: Wiring> Group<'a, M, W> {
         for path in (0..self.diverged_at.len()).filter(|&path| self.diverged_at[path].is_none()) {
             let (w, lane) = self.lane(path);
             for (x, lanes) in point.iter_mut().zip(w) {
-                *x = lanes.0[lane];
+                *x = lanes.lane(lane);
             }
             let from = path * row + record * per_record;
             observe(record, &point, &mut values[from..from + per_record]);
@@ -359,6 +398,22 @@ mod tests {
             |_, w, out| out.copy_from_slice(w),
             |_| (),
         )
+    }
+
+    #[test]
+    fn a_path_alone_has_the_bits_of_its_lane() {
+        let models = [AnyModel::Product(Product), AnyModel::Sphere(Sphere::new(4))];
+        for (model, mechanism) in models.iter().flat_map(|m| Mechanism::ALL.map(|n| (m, n))) {
+            let sources = [source(mechanism, Law::Gaussian)];
+            if NoisyLoss::new(model.clone(), sources.to_vec()).is_err() {
+                continue;
+            }
+            let of = |paths| crate::models::with_model!(model, model => run(model, &sources, paths, 0.1, &[5, 700]).values);
+            let (many, few, one) = (of(8), of(2), of(1));
+            assert_eq!(few, many[..few.len()], "{mechanism}");
+            assert_eq!(one, many[..one.len()], "{mechanism}");
+            assert_eq!(of(9)[..many.len()], many);
+        }
     }
 
     #[test]

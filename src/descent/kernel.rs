@@ -1,11 +1,11 @@
-//! The hot loop: a stretch of noisy gradient steps for one block of eight paths.
+//! The hot loop: a stretch of noisy gradient steps for blocks of eight paths, or for single ones.
 
 use pulp::{Arch, NullaryFnOnce};
 
 use crate::models::{Model, Parameters};
 use crate::noise::{Plugs, Socket, Source};
-use crate::random::{BatchSampler, LaneStreams};
-use crate::scalar::{Lanes, Scalar};
+use crate::random::{BatchSampler, Streams};
+use crate::scalar::{Lanes, Paths, Scalar};
 
 /// How many steps' noise is drawn at once, a multiple of what any law draws together.
 const STEPS_PER_DRAW: usize = 16;
@@ -63,13 +63,16 @@ impl Wiring for Several<'_> {
     }
 }
 
-/// Where the noise of the next steps comes from: one row of d lanes a step.
+/// Where the noise of the next steps comes from: one row of d numbers of each path a step.
 pub(super) trait Rows {
+    /// One number of each path.
+    type Draw: Paths;
+
     /// d.
     fn dimension(&self) -> usize;
 
     /// Between 1 and `wanted` further rows, in order; each row is handed out once.
-    fn next(&mut self, wanted: usize) -> &[Lanes];
+    fn next(&mut self, wanted: usize) -> &[Self::Draw];
 }
 
 /// Rows that are known already.
@@ -91,6 +94,8 @@ impl Given {
 }
 
 impl Rows for Given {
+    type Draw = Lanes;
+
     fn dimension(&self) -> usize {
         self.dimension
     }
@@ -105,26 +110,21 @@ impl Rows for Given {
 
 /// Rows that are drawn as they are needed.
 #[derive(Clone)]
-pub(super) struct NoiseBuffer<'s> {
+pub(super) struct NoiseBuffer<'s, R: Streams> {
     sources: &'s [Source],
     sizes: &'s [usize],
     sigma: f64,
     /// One for each source with real minibatches, which remember where they are.
     samplers: Vec<Option<BatchSampler>>,
-    streams: LaneStreams,
-    rows: Vec<Lanes>,
-    scratch: Vec<Lanes>,
+    streams: R,
+    rows: Vec<R::Draw>,
+    scratch: Vec<R::Draw>,
     dimension: usize,
     used: usize,
 }
 
-impl<'s> NoiseBuffer<'s> {
-    pub(super) fn new(
-        sources: &'s [Source],
-        sizes: &'s [usize],
-        sigma: f64,
-        streams: LaneStreams,
-    ) -> Self {
+impl<'s, R: Streams> NoiseBuffer<'s, R> {
+    pub(super) fn new(sources: &'s [Source], sizes: &'s [usize], sigma: f64, streams: R) -> Self {
         let dimension: usize = sizes.iter().sum();
         let largest = sizes.iter().max().copied().unwrap_or(0);
         Self {
@@ -134,11 +134,11 @@ impl<'s> NoiseBuffer<'s> {
             samplers: sources
                 .iter()
                 .zip(sizes)
-                .map(|(source, &size)| Some(BatchSampler::new(source.batch?, size)))
+                .map(|(source, &size)| Some(BatchSampler::new(source.batch?, size, R::Draw::COUNT)))
                 .collect(),
             streams,
-            rows: vec![Lanes::zero(); STEPS_PER_DRAW * dimension],
-            scratch: vec![Lanes::zero(); STEPS_PER_DRAW * largest],
+            rows: vec![R::Draw::zero(); STEPS_PER_DRAW * dimension],
+            scratch: vec![R::Draw::zero(); STEPS_PER_DRAW * largest],
             dimension,
             used: STEPS_PER_DRAW,
         }
@@ -181,13 +181,15 @@ impl<'s> NoiseBuffer<'s> {
     }
 }
 
-impl Rows for NoiseBuffer<'_> {
+impl<R: Streams> Rows for NoiseBuffer<'_, R> {
+    type Draw = R::Draw;
+
     fn dimension(&self) -> usize {
         self.dimension
     }
 
     #[inline(always)]
-    fn next(&mut self, wanted: usize) -> &[Lanes] {
+    fn next(&mut self, wanted: usize) -> &[R::Draw] {
         if self.used == STEPS_PER_DRAW {
             Arch::new().dispatch(Draw(self));
             self.used = 0;
@@ -200,12 +202,12 @@ impl Rows for NoiseBuffer<'_> {
 
 /// Fills `out` with the noise of one source.
 #[inline(always)]
-fn fill(
+fn fill<R: Streams>(
     source: &Source,
     sigma: f64,
     sampler: Option<&mut BatchSampler>,
-    streams: &mut LaneStreams,
-    out: &mut [Lanes],
+    streams: &mut R,
+    out: &mut [R::Draw],
 ) {
     match sampler {
         Some(sampler) => sampler.fill(streams, out),
@@ -213,37 +215,37 @@ fn fill(
     }
 }
 
-/// Eight paths and their noise.
+/// Eight paths, or one, and their noise.
 #[derive(Clone)]
 pub(super) struct Block<V, R> {
     pub w: V,
     pub noise: R,
 }
 
-impl<V: AsMut<[Lanes]>, R> Block<V, R> {
+impl<V: AsMut<[R::Draw]>, R: Rows> Block<V, R> {
     /// All paths at `start`.
-    pub(super) fn new<M: Model<Vector<Lanes> = V>>(model: &M, start: &[f64], noise: R) -> Self {
-        let mut w = model.zeros::<Lanes>();
-        for (lanes, &x) in w.as_mut().iter_mut().zip(start) {
-            *lanes = Lanes::constant(x);
+    pub(super) fn new<M: Model<Vector<R::Draw> = V>>(model: &M, start: &[f64], noise: R) -> Self {
+        let mut w = model.zeros::<R::Draw>();
+        for (paths, &x) in w.as_mut().iter_mut().zip(start) {
+            *paths = R::Draw::constant(x);
         }
         Self { w, noise }
     }
 }
 
 /// Working space of a step, with any content.
-pub(super) struct Work<V> {
+pub(super) struct Work<V, S> {
     point: V,
     gradient: V,
-    scratch: Vec<Lanes>,
+    scratch: Vec<S>,
 }
 
-impl<V> Work<V> {
-    pub(super) fn new<M: Model<Vector<Lanes> = V>>(model: &M) -> Self {
+impl<V, S: Scalar> Work<V, S> {
+    pub(super) fn new<M: Model<Vector<S> = V>>(model: &M) -> Self {
         Self {
-            point: model.zeros::<Lanes>(),
-            gradient: model.zeros::<Lanes>(),
-            scratch: vec![Lanes::zero(); model.scratch()],
+            point: model.zeros::<S>(),
+            gradient: model.zeros::<S>(),
+            scratch: vec![S::zero(); model.scratch()],
         }
     }
 }
@@ -256,11 +258,11 @@ pub(super) const BLOCKS: usize = 8;
 ///
 /// A type rather than a closure, because only a small `call` that is forced inline takes on the instruction set that
 /// `Arch` dispatches to: the loop is compiled for AVX-512, AVX2 and the baseline, and chosen at run time.
-pub(super) struct Advance<'a, M: Model, W, R> {
+pub(super) struct Advance<'a, M: Model, W, R: Rows> {
     pub model: &'a M,
     pub wiring: W,
-    pub blocks: &'a mut [Block<M::Vector<Lanes>, R>],
-    pub work: &'a mut Work<M::Vector<Lanes>>,
+    pub blocks: &'a mut [Block<M::Vector<R::Draw>, R>],
+    pub work: &'a mut Work<M::Vector<R::Draw>, R::Draw>,
     pub step_sizes: &'a [f64],
 }
 
@@ -275,7 +277,7 @@ impl<M: Model, W: Wiring, R: Rows> NullaryFnOnce for Advance<'_, M, W, R> {
         let (mut point, mut gradient) = (self.work.point.clone(), self.work.gradient.clone());
         let mut left = self.step_sizes;
         while !left.is_empty() {
-            let mut together: [(Option<&mut M::Vector<Lanes>>, &[Lanes]); BLOCKS] =
+            let mut together: [(Option<&mut M::Vector<R::Draw>>, &[R::Draw]); BLOCKS] =
                 [const { (None, &[]) }; BLOCKS];
             let mut steps = 0;
             for (slot, block) in together.iter_mut().zip(self.blocks.iter_mut()) {
@@ -286,7 +288,7 @@ impl<M: Model, W: Wiring, R: Rows> NullaryFnOnce for Advance<'_, M, W, R> {
             let (now, later) = left.split_at(steps);
             left = later;
             for (k, &step_size) in now.iter().enumerate() {
-                let minus_alpha = Lanes::constant(-step_size);
+                let minus_alpha = R::Draw::constant(-step_size);
                 for (w, rows) in &mut together {
                     let Some(w) = w else { break };
                     step(
@@ -334,9 +336,9 @@ impl<M: Model, W: Wiring, R: Rows> Advance<'_, M, W, R> {
 }
 
 /// Draws the next rows of noise; a type for the same reason as [`Advance`].
-struct Draw<'b, 's>(&'b mut NoiseBuffer<'s>);
+struct Draw<'b, 's, R: Streams>(&'b mut NoiseBuffer<'s, R>);
 
-impl NullaryFnOnce for Draw<'_, '_> {
+impl<R: Streams> NullaryFnOnce for Draw<'_, '_, R> {
     type Output = ();
 
     #[inline(always)]

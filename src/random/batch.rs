@@ -1,10 +1,10 @@
-//! Draws minibatches of samples for eight paths side by side, as perturbations of the sample weights.
+//! Draws minibatches of samples for paths side by side, as perturbations of the sample weights.
 
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
-use super::streams::LaneStreams;
-use crate::scalar::{LANES, Lanes};
+use super::streams::Streams;
+use crate::scalar::{Paths, Scalar};
 
 /// How the samples of a step are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -66,9 +66,9 @@ impl Batch {
     }
 }
 
-/// Draws the batches of eight paths, step after step.
+/// Draws the batches of some paths, step after step.
 ///
-/// Without replacement, and in epochs, each lane keeps an order of the samples which a Fisher–Yates shuffle renews as far
+/// Without replacement, and in epochs, each path keeps an order of the samples which a Fisher–Yates shuffle renews as far
 /// as it is used: step b of a pass brings the places bB, …, (b+1)B − 1 to rest, and these are its batch. Whatever order
 /// a pass starts from, the result is uniform and independent of what was drawn before.
 #[derive(Clone, Debug)]
@@ -82,12 +82,12 @@ pub struct BatchSampler {
 }
 
 impl BatchSampler {
-    /// A sampler of batches out of N = `samples` < 2³², which they must [fit](Batch::fits).
-    pub fn new(batch: Batch, samples: usize) -> Self {
+    /// A sampler for `paths` paths of batches out of N = `samples` < 2³², which they must [fit](Batch::fits).
+    pub fn new(batch: Batch, samples: usize, paths: usize) -> Self {
         debug_assert!(batch.fits(samples), "{batch:?} out of {samples}");
         let order = match batch.sampling {
             Sampling::WithReplacement => Vec::new(),
-            Sampling::WithoutReplacement | Sampling::Epochs => (0..LANES)
+            Sampling::WithoutReplacement | Sampling::Epochs => (0..paths)
                 .flat_map(|_| (0..samples).map(|i| i as u32))
                 .collect(),
         };
@@ -109,9 +109,9 @@ impl BatchSampler {
     /// * A uniform choice among n is ⌊n·word/2⁶⁴⌋: each has probability 1/n to within 2⁻⁶⁴.
     /// * The same bits on every instruction set.
     #[inline(always)]
-    pub fn fill(&mut self, streams: &mut LaneStreams, out: &mut [Lanes]) {
+    pub fn fill<R: Streams>(&mut self, streams: &mut R, out: &mut [R::Draw]) {
         for row in out.chunks_exact_mut(self.samples) {
-            row.fill(Lanes([-1.0; LANES]));
+            row.fill(R::Draw::constant(-1.0));
             if self.batch.sampling == Sampling::WithReplacement {
                 self.independent(streams, row);
             } else {
@@ -128,30 +128,30 @@ impl BatchSampler {
 
     /// Adds B independent choices of a sample to a row of −1.
     #[inline(always)]
-    fn independent(&self, streams: &mut LaneStreams, row: &mut [Lanes]) {
+    fn independent<R: Streams>(&self, streams: &mut R, row: &mut [R::Draw]) {
         let weight = self.weight();
         for _ in 0..self.batch.size {
-            for (j, word) in streams.next_u64().into_iter().enumerate() {
-                row[below(row.len(), word)].0[j] += weight;
-            }
+            streams.each_word(|j, word| {
+                *row[below(row.len(), word)].lane_mut(j) += weight;
+            });
         }
     }
 
     /// Adds the samples that come to rest in the next B places to a row of −1.
     #[inline(always)]
-    fn shuffled(&mut self, streams: &mut LaneStreams, row: &mut [Lanes]) {
+    fn shuffled<R: Streams>(&mut self, streams: &mut R, row: &mut [R::Draw]) {
         let (n, eta) = (row.len(), self.weight() - 1.0);
         let afresh = self.batch.sampling == Sampling::WithoutReplacement;
         if afresh || self.settled + self.batch.size > n {
             self.settled = 0;
         }
         for place in self.settled..self.settled + self.batch.size {
-            for (j, word) in streams.next_u64().into_iter().enumerate() {
+            streams.each_word(|j, word| {
                 let order = &mut self.order[j * n..(j + 1) * n];
                 let chosen = place + below(n - place, word);
                 order.swap(place, chosen);
-                row[order[place] as usize].0[j] = eta;
-            }
+                *row[order[place] as usize].lane_mut(j) = eta;
+            });
         }
         self.settled += self.batch.size;
     }
@@ -165,7 +165,9 @@ fn below(n: usize, word: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::streams::LaneStreams;
     use super::*;
+    use crate::scalar::{LANES, Lanes};
     use proptest::prelude::*;
 
     const ALL: [Sampling; 3] = [
@@ -180,7 +182,7 @@ mod tests {
 
     fn rows(batch: Batch, samples: usize, path: u64, steps: usize) -> Vec<Lanes> {
         let mut out = vec![Lanes([f64::NAN; LANES]); steps * samples];
-        BatchSampler::new(batch, samples).fill(&mut streams(path), &mut out);
+        BatchSampler::new(batch, samples, LANES).fill(&mut streams(path), &mut out);
         out
     }
 
@@ -273,7 +275,7 @@ mod tests {
             cuts in proptest::collection::vec(0usize..7, 1..8),
         ) {
             let whole = rows(batch, samples, 3, cuts.iter().sum());
-            let (mut sampler, mut streams) = (BatchSampler::new(batch, samples), streams(3));
+            let (mut sampler, mut streams) = (BatchSampler::new(batch, samples, LANES), streams(3));
             let mut pieces = Vec::new();
             for cut in cuts {
                 let mut piece = vec![Lanes([f64::NAN; LANES]); cut * samples];

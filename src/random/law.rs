@@ -1,8 +1,7 @@
 //! Names the laws a noise coordinate can have, and fills arrays with draws from them.
 
 use super::gaussian::box_muller;
-use super::streams::{LaneStreams, open_unit};
-use crate::scalar::Lanes;
+use super::streams::{Streams, open_unit};
 use serde::{Deserialize, Serialize};
 
 /// The law of one noise coordinate η: mean 0 and standard deviation σ, whichever it is.
@@ -80,7 +79,7 @@ impl Law {
     ///
     /// `sigma` must be finite and not negative. With `sigma` = 0 every draw is ±0.
     #[inline(always)]
-    pub fn fill(self, sigma: f64, streams: &mut LaneStreams, out: &mut [Lanes]) {
+    pub fn fill<R: Streams>(self, sigma: f64, streams: &mut R, out: &mut [R::Draw]) {
         match self {
             Self::Gaussian => streams.fill_blocks(out, |[radius, angle]| {
                 let (cosine, sine) = box_muller(sigma, radius, angle);
@@ -116,7 +115,7 @@ const ROOT_3: f64 = 1.732_050_807_568_877_2;
 /// Fills `out` by a law that makes one draw of one word: four at a time for speed, then singly, so
 /// that exactly `out.len()` words of each stream are taken.
 #[inline(always)]
-fn each(streams: &mut LaneStreams, out: &mut [Lanes], draw: impl Fn(u64) -> f64) {
+fn each<R: Streams>(streams: &mut R, out: &mut [R::Draw], draw: impl Fn(u64) -> f64) {
     let whole = out.len() / 4 * 4;
     let (blocks, rest) = out.split_at_mut(whole);
     streams.fill_blocks::<4>(blocks, |words| words.map(&draw));
@@ -125,8 +124,9 @@ fn each(streams: &mut LaneStreams, out: &mut [Lanes], draw: impl Fn(u64) -> f64)
 
 #[cfg(test)]
 mod tests {
+    use super::super::streams::{LaneStreams, PathStream};
     use super::*;
-    use crate::scalar::LANES;
+    use crate::scalar::{LANES, Lanes, Single};
     use proptest::prelude::*;
 
     const ZERO: Lanes = Lanes([0.0; LANES]);
@@ -174,6 +174,19 @@ mod tests {
             let there = filled(law, 0.7, 100 - shift as u64, n);
             for (here, there) in here.iter().zip(&there) {
                 prop_assert_eq!(&here.0[..LANES - shift], &there.0[shift..]);
+            }
+        }
+
+        #[test]
+        fn a_path_alone_has_the_draws_of_its_lane(law in any_law(), path in 0..1u64 << 40, cut in 0usize..40, n in 0usize..50) {
+            let lanes = filled(law, 0.7, path, 2 * cut + n);
+            let mut streams = PathStream::of(7, 1, path);
+            let mut alone = vec![Single(0.0); 2 * cut + n];
+            let (first, second) = alone.split_at_mut(2 * cut);
+            law.fill(0.7, &mut streams, first);
+            law.fill(0.7, &mut streams, second);
+            for (alone, lanes) in alone.iter().zip(&lanes) {
+                prop_assert_eq!(alone.0.to_bits(), lanes.0[0].to_bits());
             }
         }
 

@@ -1,16 +1,16 @@
-//! Draws the noise: eight independent random streams in SIMD lanes, and the laws of one noise coordinate.
+//! Draws the noise: independent random streams, eight in SIMD lanes or one alone, and the laws of one noise coordinate.
 //!
 //! | file | job |
 //! |---|---|
 //! | `seeding` | (seed, level, path) → 256-bit generator state, a Threefry bijection |
-//! | `streams` | eight xoshiro256++ generators in lockstep |
+//! | `streams` | xoshiro256++ generators, eight in lockstep or one |
 //! | `logarithm`, `circle` | ln and a random direction in the plane, without tables or branches |
 //! | `gaussian` | the Box–Muller pair |
 //! | `law` | the laws a noise coordinate can have |
 //! | `batch` | minibatches, as perturbations of the sample weights |
 //!
 //! **Reproducibility.** Everything here uses only integer operations and the correctly rounded operations of IEEE 754,
-//! + − × ÷ √ and the fused multiply-add, in an order fixed by the source, with no call into a mathematical library. The
+//! − × ÷ √ + and the fused multiply-add, in an order fixed by the source, with no call into a mathematical library. The
 //! same (seed, level, path) therefore gives the same bits on every instruction set (one without fused multiply-adds, before
 //! AVX2 or the like, has to emulate them and is slow), and a path gives the same bits in whichever lane it is run.
 //!
@@ -31,4 +31,4 @@ mod statistics;
 
 pub use batch::{Batch, BatchSampler, Sampling};
 pub use law::Law;
-pub use streams::LaneStreams;
+pub use streams::{LaneStreams, PathStream, Streams};

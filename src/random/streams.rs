@@ -1,7 +1,41 @@
-//! Runs eight xoshiro256++ generators in lockstep, one a lane.
+//! Runs xoshiro256++ generators: eight in lockstep, one a lane, or one alone.
 
 use super::seeding::stream_state;
-use crate::scalar::{LANES, Lanes};
+use crate::scalar::{LANES, Lanes, Paths, Single};
+
+/// The random streams of as many paths as a scalar holds. A path has the same words whichever streams it is run with.
+pub trait Streams: Clone + Send {
+    /// One number for each path.
+    type Draw: Paths;
+
+    /// The streams of the paths from `first_path` on, of `level` under `seed`.
+    fn of(seed: u64, level: u64, first_path: u64) -> Self;
+
+    /// Fills `out` with `draws` of the next words, `N` words and draws of each path at a time, in order. The draws past the
+    /// last whole block, fewer than `N`, are the first of one more block.
+    fn fill_blocks<const N: usize>(
+        &mut self,
+        out: &mut [Self::Draw],
+        draws: impl Fn([u64; N]) -> [f64; N],
+    );
+
+    /// Takes one word for each path.
+    fn each_word(&mut self, visit: impl FnMut(usize, u64));
+}
+
+/// One step of xoshiro256++.
+#[inline(always)]
+fn next_word([a, b, c, d]: &mut [u64; 4]) -> u64 {
+    let word = a.wrapping_add(*d).rotate_left(23).wrapping_add(*a);
+    let t = *b << 17;
+    *c ^= *a;
+    *d ^= *b;
+    *b ^= *c;
+    *a ^= *d;
+    *c ^= t;
+    *d = d.rotate_left(45);
+    word
+}
 
 /// Eight xoshiro256++ generators; lane j is the stream of path `first_path + j`.
 ///
@@ -54,14 +88,33 @@ impl LaneStreams {
         Lanes(self.next_u64().map(open_unit))
     }
 
-    /// Fills `out` with `draws` of the next words, `N` words and draws of each lane at a time, in
-    /// order. The draws past the last whole block, fewer than `N`, are the first of one more block.
-    ///
+    /// The next `N` words of lane `j`.
+    #[inline(always)]
+    fn lane_words<const N: usize>(&mut self, j: usize) -> [u64; N] {
+        let [sa, sb, sc, sd] = &mut self.state;
+        let mut state = [sa[j], sb[j], sc[j], sd[j]];
+        let mut out = [0; N];
+        for word in &mut out {
+            *word = next_word(&mut state);
+        }
+        [sa[j], sb[j], sc[j], sd[j]] = state;
+        out
+    }
+}
+
+impl Streams for LaneStreams {
+    type Draw = Lanes;
+
+    #[inline(always)]
+    fn of(seed: u64, level: u64, first_path: u64) -> Self {
+        Self::new(seed, level, first_path)
+    }
+
     /// Each lane runs through the whole block before the next lane starts. That makes one loop over
     /// lanes with a body too long to be unrolled, which is the shape that LLVM turns into vector
     /// code; shorter loops are unrolled first, and then stay scalar.
     #[inline(always)]
-    pub(super) fn fill_blocks<const N: usize>(
+    fn fill_blocks<const N: usize>(
         &mut self,
         out: &mut [Lanes],
         draws: impl Fn([u64; N]) -> [f64; N],
@@ -85,24 +138,64 @@ impl LaneStreams {
         }
     }
 
-    /// The next `N` words of lane `j`.
     #[inline(always)]
-    fn lane_words<const N: usize>(&mut self, j: usize) -> [u64; N] {
-        let [sa, sb, sc, sd] = &mut self.state;
-        let (mut a, mut b, mut c, mut d) = (sa[j], sb[j], sc[j], sd[j]);
-        let mut out = [0; N];
-        for word in &mut out {
-            *word = a.wrapping_add(d).rotate_left(23).wrapping_add(a);
-            let t = b << 17;
-            c ^= a;
-            d ^= b;
-            b ^= c;
-            a ^= d;
-            c ^= t;
-            d = d.rotate_left(45);
+    fn each_word(&mut self, mut visit: impl FnMut(usize, u64)) {
+        for (j, word) in self.next_u64().into_iter().enumerate() {
+            visit(j, word);
         }
-        (sa[j], sb[j], sc[j], sd[j]) = (a, b, c, d);
-        out
+    }
+}
+
+/// One xoshiro256++ generator, the stream of one path.
+#[derive(Clone, Debug)]
+pub struct PathStream {
+    state: [u64; 4],
+}
+
+/// How many blocks of draws a single stream makes side by side.
+const BLOCKS: usize = 16;
+
+impl Streams for PathStream {
+    type Draw = Single;
+
+    #[inline(always)]
+    fn of(seed: u64, level: u64, path: u64) -> Self {
+        let state = stream_state(seed, level, path);
+        Self { state }
+    }
+
+    /// The words come one after the other; what is made of them is a loop over blocks that becomes vector code.
+    #[inline(always)]
+    fn fill_blocks<const N: usize>(
+        &mut self,
+        out: &mut [Single],
+        draws: impl Fn([u64; N]) -> [f64; N],
+    ) {
+        for chunk in out.chunks_mut(BLOCKS * N) {
+            let mut words = [[0; BLOCKS]; N];
+            let mut state = self.state;
+            for block in 0..chunk.len().div_ceil(N) {
+                for words in &mut words {
+                    words[block] = next_word(&mut state);
+                }
+            }
+            self.state = state;
+            let mut values = [[0.0; BLOCKS]; N];
+            for block in 0..BLOCKS {
+                let made = draws(std::array::from_fn(|i| words[i][block]));
+                for (values, value) in values.iter_mut().zip(made) {
+                    values[block] = value;
+                }
+            }
+            for (i, draw) in chunk.iter_mut().enumerate() {
+                *draw = Single(values[i % N][i / N]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn each_word(&mut self, mut visit: impl FnMut(usize, u64)) {
+        visit(0, next_word(&mut self.state));
     }
 }
 

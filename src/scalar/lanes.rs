@@ -4,7 +4,7 @@ use std::array;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::sync::atomic::{Ordering, compiler_fence};
 
-use super::{Scalar, functions};
+use super::{Paths, Scalar, functions};
 
 /// How many paths one [`Lanes`] holds.
 pub const LANES: usize = 8;
@@ -118,6 +118,20 @@ impl Scalar for Lanes {
     #[inline(always)]
     fn is_zero(&self) -> bool {
         self.0.iter().all(|&x| x == 0.0)
+    }
+}
+
+impl Paths for Lanes {
+    const COUNT: usize = LANES;
+
+    #[inline(always)]
+    fn lane(&self, lane: usize) -> f64 {
+        self.0[lane]
+    }
+
+    #[inline(always)]
+    fn lane_mut(&mut self, lane: usize) -> &mut f64 {
+        &mut self.0[lane]
     }
 }
 

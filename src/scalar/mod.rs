@@ -140,6 +140,16 @@ impl Scalar for f64 {
     }
 }
 
+/// A scalar that holds one number of each of some paths.
+pub trait Paths: Scalar {
+    /// How many paths.
+    const COUNT: usize;
+    /// The number of path `lane` < COUNT.
+    fn lane(&self, lane: usize) -> f64;
+    /// The same, to be changed.
+    fn lane_mut(&mut self, lane: usize) -> &mut f64;
+}
+
 /// Σ xᵢ² of a slice.
 #[inline(always)]
 pub fn sum_of_squares<S: Scalar>(values: &[S]) -> S {

@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use super::{Scalar, functions};
+use super::{Paths, Scalar, functions};
 
 /// A number of a single path. As `f64`, but x·a + b is rounded once, as [`super::Lanes`] does, so that a path has the same
 /// bits whether it runs alone or in a lane.
@@ -73,5 +73,19 @@ impl Scalar for Single {
     #[inline(always)]
     fn is_zero(&self) -> bool {
         self.0 == 0.0
+    }
+}
+
+impl Paths for Single {
+    const COUNT: usize = 1;
+
+    #[inline(always)]
+    fn lane(&self, _: usize) -> f64 {
+        self.0
+    }
+
+    #[inline(always)]
+    fn lane_mut(&mut self, _: usize) -> &mut f64 {
+        &mut self.0
     }
 }
