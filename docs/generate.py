@@ -43,8 +43,15 @@ def listing():
 
 # What a section is called in a scenario file; its keys are those of a definition of the schema.
 SECTIONS = {
-    "model": "[model]", "data": "[data]", "noise": "[[noise]]", "ladder": "[ladder]", "schedule": "[schedule]",
-    "limit": "[limit]", "coupling": "[coupling]", "expect": "[expect]", "margins": "[margins]",
+    "model": "[model]",
+    "data": "[data]",
+    "noise": "[[noise]]",
+    "ladder": "[ladder]",
+    "schedule": "[schedule]",
+    "limit": "[limit]",
+    "coupling": "[coupling]",
+    "expect": "[expect]",
+    "margins": "[margins]",
 }
 
 
@@ -114,7 +121,9 @@ class Schema:
         """Enumerations whose values are described, below an object: [(name, [(value, meaning)])]."""
         for key, value in self.resolve(node).get("properties", {}).items():
             options = self.resolve(value).get("oneOf", [])
-            values = [(option["const"], sentence(option.get("description", ""))) for option in options if "const" in option]
+            values = [
+                (option["const"], sentence(option.get("description", ""))) for option in options if "const" in option
+            ]
             if values and key not in seen:
                 seen.add(key)
                 yield key, values
@@ -143,7 +152,7 @@ def scenario():
         text += f"\n## {title}\n\n{sentence(node.get('description', ''))}\n\n{schema.rows(item)}"
         for key, values in schema.named_values(item, seen):
             text += f"\n`{key}` is one of:\n\n| value | meaning |\n|---|---|\n"
-            text += "".join(f"| `\"{value}\"` | {meaning} |\n" for value, meaning in values)
+            text += "".join(f'| `"{value}"` | {meaning} |\n' for value, meaning in values)
     return text
 
 

@@ -17,32 +17,45 @@ WORK = Path(tempfile.mkdtemp(prefix="singlim-notebook-"))
 
 # Okabe and Ito's colours, told apart without full colour vision. A noise has its colour in all notebooks.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#777777",
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#777777",
 )
 NOISE_COLOURS = {
-    "anti-pgd": ORANGE, "label": BLUE, "sgld": PURPLE, "dropout": GREEN, "dropconnect": RED, "minibatch": GREY,
+    "anti-pgd": ORANGE,
+    "label": BLUE,
+    "sgld": PURPLE,
+    "dropout": GREEN,
+    "dropconnect": RED,
+    "minibatch": GREY,
 }
 VERDICT_COLOURS = {"pass": GREEN, "rejected": RED, "inconclusive": ORANGE}
 
-plt.rcParams.update({
-    "figure.figsize": (7.0, 3.6),
-    "figure.dpi": 110,
-    "figure.constrained_layout.use": True,
-    "savefig.bbox": "tight",
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, RED, PURPLE, SKY]),
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.7,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    "svg.fonttype": "none",
-})
+plt.rcParams.update(
+    {
+        "figure.figsize": (7.0, 3.6),
+        "figure.dpi": 110,
+        "figure.constrained_layout.use": True,
+        "savefig.bbox": "tight",
+        "font.size": 10,
+        "axes.titlesize": 11,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, RED, PURPLE, SKY]),
+        "grid.color": "#e6e6e6",
+        "grid.linewidth": 0.7,
+        "legend.frameon": False,
+        "lines.linewidth": 1.8,
+        "svg.fonttype": "none",
+    }
+)
 
 
 def singlim(*arguments, codes=(0,)):
@@ -64,7 +77,7 @@ class Run:
     def __getattr__(self, name):
         if (path := self.folder / f"{name}.json").exists():
             value = json.loads(path.read_text())
-        elif (paths := list(self.folder.glob(f"{name}.csv*"))):
+        elif paths := list(self.folder.glob(f"{name}.csv*")):
             value = pd.read_csv(paths[0])
         else:
             raise AttributeError(f"{self.folder} has no table or record named {name}")
