@@ -1,7 +1,7 @@
 //! Extends the library from outside by a model, a noise, an observable and an integrator: the worked examples of the book
 //! (`docs/src/extending`), compiled and tested.
 //!
-//! Statistical claims are equivalence tests at level 1e-6 for streams that are fixed by their seed.
+//! The statistical claim is an equivalence test at level 1e-4, of streams that are fixed by their seed.
 
 use nalgebra::DVector;
 use singlim::derive::{
@@ -275,7 +275,7 @@ fn mean_over_iterates<M: Model>(
         start: derived.start.as_slice(),
         step_sizes: StepSizes::Constant(step_size),
         sigma,
-        paths: 512,
+        paths: 4096,
         first_path: 0,
         record_at: &[steps],
         values_per_record: 1,
@@ -300,7 +300,7 @@ fn an_observable_takes_the_same_value_along_iterates_and_limit() {
     let derived = derive(Parabola, Mechanism::Label, &[1.0, 1.0]);
     let curvature = Observable::find("curvature", &Parabola).unwrap();
     let observe = |w: &[f64]| curvature.value(&derived.noisy, w, derived.rank, Masks::NonLocal);
-    let (sigma, time) = (0.5, 0.25);
+    let (sigma, time) = (0.5, 0.6);
     let limit = observe(derived.flow(&[time])[0].as_slice());
     let displacement = limit - observe(derived.start.as_slice());
 
@@ -310,7 +310,7 @@ fn an_observable_takes_the_same_value_along_iterates_and_limit() {
     let mean = 2.0 * fine - coarse;
     let std_error = (4.0 * fine_error.powi(2) + coarse_error.powi(2)).sqrt();
     let margin = 0.1 * displacement.abs();
-    let agree = equivalence(mean, std_error, None, limit, margin, 1e-6).unwrap();
+    let agree = equivalence(mean, std_error, None, limit, margin, 1e-4).unwrap();
     assert_eq!(
         agree.outcome,
         Outcome::Pass,
@@ -319,7 +319,7 @@ fn an_observable_takes_the_same_value_along_iterates_and_limit() {
 
     // The same test rejects a limit that drifts twice as far.
     let wrong = limit + displacement;
-    let differ = equivalence(mean, std_error, None, wrong, margin, 1e-6).unwrap();
+    let differ = equivalence(mean, std_error, None, wrong, margin, 1e-4).unwrap();
     assert_eq!(differ.outcome, Outcome::Rejected);
 }
 // ANCHOR_END: observable
