@@ -84,10 +84,20 @@ impl<'a, M: Model> CoupledRungs<'a, M> {
             driven: vec![Lanes::zero(); dimension],
         }
     }
+}
 
+/// Eight paths on every rung, whatever their model.
+pub trait Coupled {
     /// Takes `steps` steps of the finest rung, and on the others all steps whose noise is complete. Returns −Σ αη over
     /// these steps for each of the d coordinates of the noise.
-    pub fn advance(&mut self, steps: u64) -> &[Lanes] {
+    fn advance(&mut self, steps: u64) -> &[Lanes];
+
+    /// The parameters of one path on one rung; not finite where it has diverged.
+    fn parameters(&self, rung: usize, lane: usize) -> Vec<f64>;
+}
+
+impl<M: Model> Coupled for CoupledRungs<'_, M> {
+    fn advance(&mut self, steps: u64) -> &[Lanes] {
         self.driven.fill(Lanes::zero());
         let finest = self.rungs.len() - 1;
         let mut left = steps;
@@ -135,8 +145,7 @@ impl<'a, M: Model> CoupledRungs<'a, M> {
         &self.driven
     }
 
-    /// The parameters of one path on one rung; not finite where it has diverged.
-    pub fn parameters(&self, rung: usize, lane: usize) -> Vec<f64> {
+    fn parameters(&self, rung: usize, lane: usize) -> Vec<f64> {
         debug_assert!(lane < LANES);
         let w = self.rungs[rung].paths.w.as_ref();
         w.iter().map(|x| x.0[lane]).collect()

@@ -266,6 +266,9 @@ pub(super) struct Advance<'a, M: Model, W, R: Rows> {
     pub step_sizes: &'a [f64],
 }
 
+/// Each block's parameters with the rows of noise that it takes next.
+type Together<'b, V, S> = [(Option<&'b mut V>, &'b [S]); BLOCKS];
+
 impl<M: Model, W: Wiring, R: Rows> NullaryFnOnce for Advance<'_, M, W, R> {
     type Output = ();
 
@@ -277,7 +280,7 @@ impl<M: Model, W: Wiring, R: Rows> NullaryFnOnce for Advance<'_, M, W, R> {
         let (mut point, mut gradient) = (self.work.point.clone(), self.work.gradient.clone());
         let mut left = self.step_sizes;
         while !left.is_empty() {
-            let mut together: [(Option<&mut M::Vector<R::Draw>>, &[R::Draw]); BLOCKS] =
+            let mut together: Together<M::Vector<R::Draw>, R::Draw> =
                 [const { (None, &[]) }; BLOCKS];
             let mut steps = 0;
             for (slot, block) in together.iter_mut().zip(self.blocks.iter_mut()) {
