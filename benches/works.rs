@@ -64,8 +64,8 @@ struct Work {
     run: Option<Ensemble>,
 }
 
-fn ensemble<M: Model + 'static>(
-    model: M,
+fn ensemble(
+    model: AnyModel,
     mechanism: Mechanism,
     (step_size, sigma): (f64, f64),
     start: Vec<f64>,
@@ -86,7 +86,7 @@ fn ensemble<M: Model + 'static>(
             shared_streams: false,
         };
         let observe = |_, w: &[f64], out: &mut [f64]| out[0] = check(w);
-        run_descent(&model, &[source], &plan, observe, |_| ()).values
+        run_descent(&model, &[source], &plan, &observe, &|_| ()).values
     }))
 }
 
@@ -160,7 +160,7 @@ fn works() -> Vec<Work> {
             check: product_check,
             problem: product.clone(),
             run: ensemble(
-                Product,
+                AnyModel::Product(Product),
                 Mechanism::Label,
                 (0.01, 0.1),
                 hyperbola.clone(),
@@ -175,7 +175,7 @@ fn works() -> Vec<Work> {
             check: product_check,
             problem: product,
             run: ensemble(
-                Product,
+                AnyModel::Product(Product),
                 Mechanism::AntiPgd,
                 (0.01, 0.1),
                 hyperbola,
@@ -190,7 +190,10 @@ fn works() -> Vec<Work> {
             check: (512, 500),
             problem: regression_problem(&diagonal_data, &diagonal_start, 1e-3, 0.1),
             run: ensemble(
-                Regression::new(DiagonalNetwork::new(100, 2), diagonal_data),
+                AnyModel::DiagonalNetwork(Regression::new(
+                    DiagonalNetwork::new(100, 2),
+                    diagonal_data,
+                )),
                 Mechanism::Label,
                 (1e-3, 0.1),
                 diagonal_start,
@@ -206,7 +209,7 @@ fn works() -> Vec<Work> {
             check: (512, 500),
             problem: regression_problem(&perceptron_data, &perceptron_start, 0.01, 0.1),
             run: ensemble(
-                perceptron,
+                AnyModel::Perceptron(perceptron),
                 Mechanism::Label,
                 (0.01, 0.1),
                 perceptron_start,

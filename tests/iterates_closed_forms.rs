@@ -8,7 +8,8 @@
 //! Everywhere a closed form with a planted error fails by the same criterion.
 
 use singlim::descent::{DescentPlan, StepSizes, run_descent};
-use singlim::models::{Circle, Model, Product, Sphere, TwoProducts, WideningValley};
+use singlim::models::{AnyModel, Circle, Product, Sphere, TwoProducts, WideningValley};
+
 use singlim::noise::{Mechanism, Source};
 use singlim::random::Law;
 
@@ -65,8 +66,8 @@ impl Estimate {
 }
 
 /// Mean of each of `observe`'s values over an ensemble after `steps` iterations.
-fn means<M: Model, const K: usize>(
-    model: &M,
+fn means<const K: usize>(
+    model: &AnyModel,
     (mechanism, law): (Mechanism, Law),
     start: &[f64],
     (step_size, sigma, steps): (f64, f64, u64),
@@ -90,16 +91,16 @@ fn means<M: Model, const K: usize>(
         model,
         &[source],
         &plan,
-        |_, w, out| out.copy_from_slice(&observe(w)),
-        |_| (),
+        &|_, w, out| out.copy_from_slice(&observe(w)),
+        &|_| (),
     );
     assert!(run.diverged.is_empty(), "{:?}", run.diverged);
     std::array::from_fn(|i| Estimate::of(run.values.iter().skip(i).step_by(K).copied()))
 }
 
 /// Mean of each of `observe`'s values at the design's slow time, extrapolated to α → 0.
-fn limit_of<M: Model, const K: usize>(
-    model: &M,
+fn limit_of<const K: usize>(
+    model: &AnyModel,
     noise: (Mechanism, Law),
     start: &[f64],
     design: Design,
@@ -143,13 +144,14 @@ fn log_odds_of_mixing(w: &[f64]) -> f64 {
 }
 
 /// On uv = 1: D₀ = 1.6² − 0.625².
+const PRODUCT: AnyModel = AnyModel::Product(Product);
 const PRODUCT_START: [f64; 2] = [1.6, 0.625];
 const PRODUCT_D0: f64 = 1.6 * 1.6 - 0.625 * 0.625;
 
 /// D and S² − 4 contract at `rate` and 2·`rate`, and not at 1.2 times that.
 fn assert_hyperbola_row(mechanism: Mechanism, rate: f64, design: Design, share: f64) {
     let noise = (mechanism, Law::Gaussian);
-    let found = limit_of(&Product, noise, &PRODUCT_START, design, |w| {
+    let found = limit_of(&PRODUCT, noise, &PRODUCT_START, design, |w| {
         [imbalance(w), excess(w)]
     });
     let t = design.time;
@@ -204,7 +206,7 @@ fn row_2_on_the_wrong_clock_moves_only_by_an_order_alpha_share() {
         let steps = (time / (step_size * sigma * sigma)).round() as u64;
         let point = (step_size, sigma, steps);
         let noise = (Mechanism::Label, Law::Gaussian);
-        let [d] = means(&Product, noise, &PRODUCT_START, point, (4096, level), |w| {
+        let [d] = means(&PRODUCT, noise, &PRODUCT_START, point, (4096, level), |w| {
             [imbalance(w)]
         });
         let moved = 1.0 - d.mean / PRODUCT_D0;
@@ -245,7 +247,7 @@ fn row_4_minibatch_noise_on_the_product_moves_nothing_after_the_fast_phase() {
             level: 0,
         };
         let copy = |_: usize, w: &[f64], out: &mut [f64]| out.copy_from_slice(w);
-        run_descent(&Product, &[source], &plan, copy, |_| ()).values
+        run_descent(&PRODUCT, &[source], &plan, &copy, &|_| ()).values
     };
     // On Γ: not by one bit. Slow times at the end: kασ² = 2500 and kα²σ² = 250.
     let on: Vec<_> = [2.0, 0.5].repeat(64);
@@ -296,9 +298,13 @@ fn assert_two_products_row(mechanism: Mechanism, rate: f64, time: f64) {
         paths: 1024,
     };
     let noise = (mechanism, Law::Gaussian);
-    let [found] = limit_of(&TwoProducts, noise, &w0, design, |w| {
-        [log_odds_of_mixing(w)]
-    });
+    let [found] = limit_of(
+        &AnyModel::TwoProducts(TwoProducts),
+        noise,
+        &w0,
+        design,
+        |w| [log_odds_of_mixing(w)],
+    );
     let start = (0.36f64 / 0.64).ln();
     // ṙ = rate·r(1 − r): the log-odds of r grow at the constant rate.
     let exact = |rate: f64| start + rate * time;
@@ -335,7 +341,9 @@ fn row_8_gaussian_dropconnect_on_the_circle_multiplies_tan_psi_by_e_to_the_8t() 
     };
     let noise = (Mechanism::Dropconnect, Law::Gaussian);
     let w0 = circle_start();
-    let [found] = limit_of(&Circle, noise, &w0, design, |w| [log_tan_psi(w)]);
+    let [found] = limit_of(&AnyModel::Circle(Circle), noise, &w0, design, |w| {
+        [log_tan_psi(w)]
+    });
     let start = log_tan_psi(&w0);
     let exact = |rate: f64| start + rate * design.time;
     assert!(
@@ -360,7 +368,9 @@ fn row_9_bernoulli_dropconnect_on_the_circle_has_the_non_local_rate_2_and_not_th
     };
     let noise = (Mechanism::Dropconnect, Law::Bernoulli);
     let w0 = circle_start();
-    let [found] = limit_of(&Circle, noise, &w0, design, |w| [log_tan_psi(w)]);
+    let [found] = limit_of(&AnyModel::Circle(Circle), noise, &w0, design, |w| {
+        [log_tan_psi(w)]
+    });
     let start = log_tan_psi(&w0);
     let exact = |rate: f64| start + rate * design.time;
     assert!(
@@ -387,7 +397,7 @@ fn row_10_sgld_on_the_sphere_is_brownian_motion_on_the_slow_clock() {
         let mut w0 = vec![0.0; n];
         (w0[0], w0[n - 1]) = (0.6, 0.8);
         let noise = (Mechanism::Sgld, Law::Gaussian);
-        let [found] = limit_of(&Sphere::new(n), noise, &w0, design, |w| {
+        let [found] = limit_of(&AnyModel::Sphere(Sphere::new(n)), noise, &w0, design, |w| {
             [w.iter().zip(&w0).map(|(x, y)| x * y).sum()]
         });
         let exact = |rate: f64| (-rate * design.time).exp();
@@ -415,9 +425,13 @@ fn row_12_anti_pgd_in_the_widening_valley_shrinks_u_at_rate_1_on_the_fast_clock(
     };
     let w0 = [1.0, -0.5, 0.7, 0.0];
     let noise = (Mechanism::AntiPgd, Law::Gaussian);
-    let found = limit_of(&WideningValley::new(3), noise, &w0, design, |w| {
-        [w[0], w[1], w[2]]
-    });
+    let found = limit_of(
+        &AnyModel::WideningValley(WideningValley::new(3)),
+        noise,
+        &w0,
+        design,
+        |w| [w[0], w[1], w[2]],
+    );
     for (estimate, u0) in found.into_iter().zip(w0) {
         let exact = |rate: f64| u0 * (-rate * design.time).exp();
         assert!(
@@ -444,7 +458,7 @@ fn row_13_sgld_in_the_widening_valley_grows_the_squared_radius_by_d_minus_1_on_t
     let squared = |w: &[f64]| w[..d].iter().map(|x| x * x).sum::<f64>();
     let start = squared(&w0);
     let noise = (Mechanism::Sgld, Law::Gaussian);
-    let model = WideningValley::new(d);
+    let model = AnyModel::WideningValley(WideningValley::new(d));
     let [found] = limit_of(&model, noise, &w0, design, |w| [squared(w)]);
     let exact = |dimension: f64| start + dimension * design.time;
     assert!(
@@ -497,7 +511,7 @@ fn row_3_sgld_on_the_product_diffuses_the_imbalance_as_a_martingale_on_the_slow_
     };
     let noise = (Mechanism::Sgld, Law::Gaussian);
     let d0 = PRODUCT_D0;
-    let found = limit_of(&Product, noise, &PRODUCT_START, design, |w| {
+    let found = limit_of(&PRODUCT, noise, &PRODUCT_START, design, |w| {
         [imbalance(w), (imbalance(w) - d0).powi(2)]
     });
     assert!(found[0].agrees(d0, d0, 0.0), "{:?} {d0}", found[0]);

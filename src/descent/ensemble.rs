@@ -6,10 +6,10 @@ use super::kernel::{
     Advance, BLOCKS, Block, GradientAdded, Labels, NoiseBuffer, ParametersAdded,
     ParametersMultiplied, SampleWeights, Several, Units, Wiring, Work,
 };
-use crate::models::Model;
+use crate::models::{AnyModel, Model, with_model};
 use crate::noise::{Socket, Source};
 use crate::random::{LaneStreams, PathStream, Streams};
-use crate::scalar::{LANES, Paths};
+use crate::scalar::{Baseline, Instructions, LANES, Paths, vectors};
 
 /// A path counts as diverged when a parameter exceeds this multiple of 1 + max|w₀|, or is not finite.
 const DIVERGED: f64 = 1e8;
@@ -85,182 +85,187 @@ pub struct DescentRun {
     pub diverged: Vec<Divergence>,
 }
 
-/// Simulates the ensemble. `observe(record, w, out)` fills the values kept of a path at a record; `progress(n)` is told of
-/// n further path-steps. Memory does not grow with the number of steps, and the result is the same bits for any
-/// number of threads, and for any ensemble size as far as the paths go.
-pub fn run_descent<M: Model>(
-    model: &M,
+/// Fills the values kept of a path at a record: `(record, w, out)`.
+pub type Observe<'a> = &'a (dyn Fn(usize, &[f64], &mut [f64]) + Sync);
+/// Is told of n further path-steps.
+pub type Progress<'a> = &'a (dyn Fn(u64) + Sync);
+
+/// Simulates the ensemble of a built-in model. Memory does not grow with the number of steps, and the result is the same bits
+/// for any number of threads, and for any ensemble size as far as the paths go.
+pub fn run_descent(
+    model: &AnyModel,
     sources: &[Source],
     plan: &DescentPlan,
-    observe: impl Fn(usize, &[f64], &mut [f64]) + Sync,
-    progress: impl Fn(u64) + Sync,
+    observe: Observe,
+    progress: Progress,
 ) -> DescentRun {
-    let sizes: Vec<_> = sources.iter().map(|source| source.size(model)).collect();
-    let noise = (sources, sizes.as_slice());
-    match sources {
-        [source] if M::SHORT_STEPS => match source.mechanism.socket() {
-            Socket::SampleWeights => {
-                run_wired(model, SampleWeights, noise, plan, observe, progress)
-            }
-            Socket::Labels => run_wired(model, Labels, noise, plan, observe, progress),
-            Socket::Units => run_wired(model, Units, noise, plan, observe, progress),
-            Socket::ParametersMultiplied => {
-                run_wired(model, ParametersMultiplied, noise, plan, observe, progress)
-            }
-            Socket::ParametersAdded => {
-                run_wired(model, ParametersAdded, noise, plan, observe, progress)
-            }
-            Socket::GradientAdded => {
-                run_wired(model, GradientAdded, noise, plan, observe, progress)
-            }
-        },
-        _ => {
-            let sizes = noise.1;
-            let wiring = Several { sources, sizes };
-            run_wired(model, wiring, noise, plan, observe, progress)
-        }
+    match vectors() {
+        Some(vectors) => with_model!(model, model => {
+            run_with(model, vectors, sources, plan, observe, progress)
+        }),
+        // Not compiled for each model: such machines are rare, and slow anyhow.
+        None => run_with(
+            model,
+            (Baseline, Baseline),
+            sources,
+            plan,
+            observe,
+            progress,
+        ),
     }
 }
 
-fn run_wired<M: Model, W: Wiring>(
+/// As [`run_descent`], for any model. Compiles a hot loop for it where it is called.
+pub fn run_descent_of<M: Model>(
     model: &M,
-    wiring: W,
-    noise: (&[Source], &[usize]),
+    sources: &[Source],
     plan: &DescentPlan,
-    observe: impl Fn(usize, &[f64], &mut [f64]) + Sync,
-    progress: impl Fn(u64) + Sync,
+    observe: Observe,
+    progress: Progress,
+) -> DescentRun {
+    match vectors() {
+        Some(vectors) => run_with(model, vectors, sources, plan, observe, progress),
+        None => run_with(
+            model,
+            (Baseline, Baseline),
+            sources,
+            plan,
+            observe,
+            progress,
+        ),
+    }
+}
+
+/// With the instructions for blocks of paths and those for single ones.
+fn run_with<M: Model, I: Instructions, J: Instructions>(
+    model: &M,
+    instructions: (I, J),
+    sources: &[Source],
+    plan: &DescentPlan,
+    observe: Observe,
+    progress: Progress,
+) -> DescentRun {
+    let sizes: Vec<_> = sources.iter().map(|source| source.size(model)).collect();
+    let sizes = sizes.as_slice();
+    let wiring = Several { sources, sizes };
+    let together = if M::SHORT_STEPS { BLOCKS } else { 1 };
+    run_groups(plan, together, observe, progress, &|first, paths, alone| {
+        let group = Group {
+            model,
+            instructions,
+            noise: (sources, sizes),
+            plan,
+            first,
+            paths,
+            alone,
+        };
+        match sources {
+            [source] if M::SHORT_STEPS => match source.mechanism.socket() {
+                Socket::SampleWeights => group.walk(SampleWeights),
+                Socket::Labels => group.walk(Labels),
+                Socket::Units => group.walk(Units),
+                Socket::ParametersMultiplied => group.walk(ParametersMultiplied),
+                Socket::ParametersAdded => group.walk(ParametersAdded),
+                Socket::GradientAdded => group.walk(GradientAdded),
+            },
+            _ => group.walk(wiring),
+        }
+    })
+}
+
+/// Some paths on their way, whatever their model, noise and number type: what is compiled once for all of them.
+trait Walk {
+    /// Takes a step of each of these sizes.
+    fn advance(&mut self, step_sizes: &[f64]);
+    /// Remembers where everything is.
+    fn keep(&mut self);
+    /// Goes back to where everything was last kept.
+    fn go_back(&mut self);
+    /// Parameter i of a path.
+    fn parameter(&self, path: usize, i: usize) -> f64;
+    /// Whether all parameters of a path are finite and at most `bound`.
+    fn is_bounded(&self, path: usize, bound: f64) -> bool;
+    /// Makes all parameters of a path NaN, for good.
+    fn silence(&mut self, path: usize);
+}
+
+/// Makes the paths from a number on, so many, alone or in lanes.
+type Departure<'a> = &'a (dyn Fn(usize, usize, bool) -> Box<dyn Walk + 'a> + Sync);
+
+/// Runs all paths: blocks of lanes, up to `together` of them at once, and the few paths left over one by one.
+fn run_groups(
+    plan: &DescentPlan,
+    together: usize,
+    observe: Observe,
+    progress: Progress,
+    departure: Departure,
 ) -> DescentRun {
     let row = plan.record_at.len() * plan.values_per_record;
     let mut values = vec![f64::NAN; plan.paths * row];
     let left_over = plan.paths % LANES;
     let singles = if left_over <= SINGLES { left_over } else { 0 };
-    let (blocks, alone) = values.split_at_mut((plan.paths - singles) * row);
-    let first_alone = plan.first_path + plan.paths - singles;
-    let (mut diverged, diverged_alone) = rayon::join(
-        || {
-            let first = plan.first_path;
-            run_groups::<M, W, LaneStreams>(
-                model, wiring, noise, plan, first, blocks, &observe, &progress,
-            )
-        },
-        || {
-            run_groups::<M, W, PathStream>(
-                model,
-                wiring,
-                noise,
+    let in_lanes = plan.paths - singles;
+    let together = in_lanes
+        .div_ceil(LANES)
+        .div_ceil(rayon::current_num_threads())
+        .clamp(1, together);
+    let mut groups = Vec::new();
+    let mut first = 0;
+    let mut left = values.as_mut_slice();
+    while first < plan.paths {
+        let alone = first >= in_lanes;
+        let paths = if alone {
+            singles
+        } else {
+            (together * LANES).min(in_lanes - first)
+        };
+        let (mine, rest) = left.split_at_mut(paths * row);
+        groups.push((first, paths, alone, mine));
+        left = rest;
+        first += paths;
+    }
+    let diverged = groups
+        .into_par_iter()
+        .flat_map_iter(|(first, paths, alone, values)| {
+            let first = plan.first_path + first;
+            let mut journey = Journey {
+                walk: departure(first, paths, alone),
                 plan,
-                first_alone,
-                alone,
-                &observe,
-                &progress,
-            )
-        },
-    );
-    diverged.extend(diverged_alone);
+                diverged_at: vec![None; paths],
+                bound: DIVERGED * plan.start.iter().fold(1.0, |a, x| x.abs().max(a)),
+            };
+            journey.simulate(values, observe, progress);
+            journey.divergences(first)
+        })
+        .collect();
     DescentRun { values, diverged }
 }
 
-/// Runs the paths whose values are to be written, as many of them side by side as a draw of the streams has.
-#[allow(clippy::too_many_arguments)]
-fn run_groups<M: Model, W: Wiring, R: Streams>(
-    model: &M,
-    wiring: W,
-    noise: (&[Source], &[usize]),
-    plan: &DescentPlan,
-    first_path: usize,
-    values: &mut [f64],
-    observe: &(impl Fn(usize, &[f64], &mut [f64]) + Sync),
-    progress: &(impl Fn(u64) + Sync),
-) -> Vec<Divergence> {
-    let row = (plan.record_at.len() * plan.values_per_record).max(1);
-    let blocks = (values.len() / row).div_ceil(R::Draw::COUNT);
-    let together = if M::SHORT_STEPS {
-        blocks
-            .div_ceil(rayon::current_num_threads())
-            .clamp(1, BLOCKS)
-    } else {
-        1
-    };
-    let size = together * R::Draw::COUNT;
-    values
-        .par_chunks_mut(size * row)
-        .enumerate()
-        .flat_map_iter(|(group, values)| {
-            let first_path = first_path + group * size;
-            let paths = values.len() / row;
-            let mut run = Group::<M, W, R>::new(model, wiring, noise, plan, first_path, paths);
-            run.simulate(values, observe, progress);
-            run.divergences()
-        })
-        .collect()
-}
-
-/// A few blocks of paths that are advanced together.
-struct Group<'a, M: Model, W, R: Streams> {
-    model: &'a M,
-    wiring: W,
+/// Some paths from start to end.
+struct Journey<'a> {
+    walk: Box<dyn Walk + 'a>,
     plan: &'a DescentPlan<'a>,
-    first_path: usize,
-    blocks: Vec<Block<M::Vector<R::Draw>, NoiseBuffer<'a, R>>>,
-    work: Work<M::Vector<R::Draw>, R::Draw>,
     /// For each path.
     diverged_at: Vec<Option<u64>>,
     bound: f64,
 }
 
-impl<'a, M: Model, W: Wiring, R: Streams> Group<'a, M, W, R> {
-    fn new(
-        model: &'a M,
-        wiring: W,
-        (sources, sizes): (&'a [Source], &'a [usize]),
-        plan: &'a DescentPlan<'a>,
-        first_path: usize,
-        paths: usize,
-    ) -> Self {
-        let block = |number: usize| {
-            let first = first_path + number * R::Draw::COUNT;
-            let first = if plan.shared_streams {
-                first % LANES
-            } else {
-                first
-            };
-            let streams = R::of(plan.seed, u64::from(plan.level), first as u64);
-            let noise = NoiseBuffer::new(sources, sizes, plan.sigma, streams);
-            Block::new(model, plan.start, noise)
-        };
-        Self {
-            model,
-            wiring,
-            plan,
-            first_path,
-            blocks: (0..paths.div_ceil(R::Draw::COUNT)).map(block).collect(),
-            work: Work::new(model),
-            diverged_at: vec![None; paths],
-            bound: DIVERGED * plan.start.iter().fold(1.0, |a, x| x.abs().max(a)),
-        }
-    }
-
-    fn simulate(
-        &mut self,
-        values: &mut [f64],
-        observe: &impl Fn(usize, &[f64], &mut [f64]),
-        progress: &impl Fn(u64),
-    ) {
+impl Journey<'_> {
+    fn simulate(&mut self, values: &mut [f64], observe: Observe, progress: Progress) {
         let plan = self.plan;
         let paths = self.diverged_at.len() as u64;
-        let mut before = self.blocks.clone();
         let (mut k, mut reported) = (0, 0);
         let mut step_sizes = Vec::new();
         for (record, &iteration) in plan.record_at.iter().enumerate() {
             while k < iteration {
                 let steps = STRETCH.min(usize::try_from(iteration - k).unwrap_or(STRETCH));
                 plan.step_sizes.write(k, steps, &mut step_sizes);
-                before.clone_from_slice(&self.blocks);
-                self.advance(&step_sizes);
-                if self.newly_diverged() {
-                    self.blocks.clone_from_slice(&before);
+                self.walk.keep();
+                self.walk.advance(&step_sizes);
+                if (0..self.diverged_at.len()).any(|path| self.diverges(path)) {
+                    self.walk.go_back();
                     for (step, size) in step_sizes.iter().enumerate() {
-                        self.advance(std::slice::from_ref(size));
+                        self.walk.advance(std::slice::from_ref(size));
                         self.note_divergence(k + step as u64 + 1);
                     }
                     self.silence();
@@ -276,37 +281,15 @@ impl<'a, M: Model, W: Wiring, R: Streams> Group<'a, M, W, R> {
         progress((k - reported) * paths);
     }
 
-    fn advance(&mut self, step_sizes: &[f64]) {
-        Advance {
-            model: self.model,
-            wiring: self.wiring,
-            blocks: &mut self.blocks,
-            work: &mut self.work,
-            step_sizes,
-        }
-        .run();
-    }
-
-    /// The parameters of the block of a path, and its lane.
-    fn lane(&self, path: usize) -> (&[R::Draw], usize) {
-        let paths = R::Draw::COUNT;
-        (self.blocks[path / paths].w.as_ref(), path % paths)
-    }
-
-    fn is_bounded(&self, path: usize) -> bool {
-        let (w, lane) = self.lane(path);
-        w.iter().all(|x| x.lane(lane).abs() <= self.bound)
-    }
-
-    fn newly_diverged(&self) -> bool {
-        let mut diverged = self.diverged_at.iter().enumerate();
-        diverged.any(|(path, at)| at.is_none() && !self.is_bounded(path))
+    /// Whether a path has left every bounded set and that has not been noted yet.
+    fn diverges(&self, path: usize) -> bool {
+        self.diverged_at[path].is_none() && !self.walk.is_bounded(path, self.bound)
     }
 
     /// Notes the paths that have diverged by the step that ends at `iteration`.
     fn note_divergence(&mut self, iteration: u64) {
         for path in 0..self.diverged_at.len() {
-            if self.diverged_at[path].is_none() && !self.is_bounded(path) {
+            if self.diverges(path) {
                 self.diverged_at[path] = Some(iteration);
             }
         }
@@ -314,47 +297,136 @@ impl<'a, M: Model, W: Wiring, R: Streams> Group<'a, M, W, R> {
 
     /// Diverged paths become NaN and stay so.
     fn silence(&mut self) {
-        for (path, _) in self
-            .diverged_at
-            .iter()
-            .enumerate()
-            .filter(|(_, at)| at.is_some())
-        {
-            for x in self.blocks[path / R::Draw::COUNT].w.as_mut() {
-                *x.lane_mut(path % R::Draw::COUNT) = f64::NAN;
+        for (path, at) in self.diverged_at.iter().enumerate() {
+            if at.is_some() {
+                self.walk.silence(path);
             }
         }
     }
 
-    fn observe(
-        &self,
-        record: usize,
-        values: &mut [f64],
-        observe: &impl Fn(usize, &[f64], &mut [f64]),
-    ) {
+    fn observe(&self, record: usize, values: &mut [f64], observe: Observe) {
         let per_record = self.plan.values_per_record;
         let row = self.plan.record_at.len() * per_record;
         let mut point = vec![0.0; self.plan.start.len()];
         for path in (0..self.diverged_at.len()).filter(|&path| self.diverged_at[path].is_none()) {
-            let (w, lane) = self.lane(path);
-            for (x, lanes) in point.iter_mut().zip(w) {
-                *x = lanes.lane(lane);
+            for (i, x) in point.iter_mut().enumerate() {
+                *x = self.walk.parameter(path, i);
             }
             let from = path * row + record * per_record;
             observe(record, &point, &mut values[from..from + per_record]);
         }
     }
 
-    fn divergences(&self) -> Vec<Divergence> {
-        let paths = self.diverged_at.iter().enumerate();
-        paths
-            .filter_map(|(path, at)| {
-                at.map(|iteration| Divergence {
-                    path: self.first_path + path,
-                    iteration,
-                })
+    fn divergences(self, first_path: usize) -> impl Iterator<Item = Divergence> {
+        let paths = self.diverged_at.into_iter().enumerate();
+        paths.filter_map(move |(path, at)| {
+            at.map(|iteration| Divergence {
+                path: first_path + path,
+                iteration,
             })
-            .collect()
+        })
+    }
+}
+
+/// What a few blocks of paths that are advanced together start from.
+struct Group<'a, M, I, J> {
+    model: &'a M,
+    instructions: (I, J),
+    noise: (&'a [Source], &'a [usize]),
+    plan: &'a DescentPlan<'a>,
+    first: usize,
+    paths: usize,
+    alone: bool,
+}
+
+impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J> {
+    fn walk<W: Wiring + 'a>(self, wiring: W) -> Box<dyn Walk + 'a> {
+        let (wide, narrow) = self.instructions;
+        match (self.alone, M::SHORT_STEPS) {
+            (false, _) => Box::new(self.walkers::<W, LaneStreams, I>(wiring, wide)),
+            (true, true) => Box::new(self.walkers::<W, PathStream, J>(wiring, narrow)),
+            (true, false) => Box::new(self.walkers::<W, PathStream, I>(wiring, wide)),
+        }
+    }
+
+    fn walkers<W: Wiring, R: Streams, K: Instructions>(
+        self,
+        wiring: W,
+        instructions: K,
+    ) -> Walkers<'a, M, W, R, K> {
+        let (plan, (sources, sizes)) = (self.plan, self.noise);
+        let block = |number: usize| {
+            let first = self.first + number * R::Draw::COUNT;
+            let first = if plan.shared_streams {
+                first % LANES
+            } else {
+                first
+            };
+            let streams = R::of(plan.seed, u64::from(plan.level), first as u64);
+            let noise = NoiseBuffer::new(sources, sizes, plan.sigma, streams);
+            Block::new(self.model, plan.start, noise)
+        };
+        let blocks: Vec<_> = (0..self.paths.div_ceil(R::Draw::COUNT))
+            .map(block)
+            .collect();
+        Walkers {
+            model: self.model,
+            instructions,
+            wiring,
+            kept: blocks.clone(),
+            blocks,
+            work: Work::new(self.model),
+        }
+    }
+}
+
+/// One group's paths and their noise.
+type Blocks<'a, M, R> = Vec<Block<<M as Model>::Vector<<R as Streams>::Draw>, NoiseBuffer<'a, R>>>;
+
+/// A few blocks of paths that are advanced together, compiled for one model, wiring and number type.
+struct Walkers<'a, M: Model, W, R: Streams, I> {
+    model: &'a M,
+    instructions: I,
+    wiring: W,
+    blocks: Blocks<'a, M, R>,
+    kept: Blocks<'a, M, R>,
+    work: Work<M::Vector<R::Draw>, R::Draw>,
+}
+
+impl<M: Model, W: Wiring, R: Streams, I: Instructions> Walk for Walkers<'_, M, W, R, I> {
+    fn advance(&mut self, step_sizes: &[f64]) {
+        self.instructions.run(Advance {
+            model: self.model,
+            wiring: self.wiring,
+            blocks: &mut self.blocks,
+            work: &mut self.work,
+            step_sizes,
+        });
+    }
+
+    fn keep(&mut self) {
+        self.kept.clone_from_slice(&self.blocks);
+    }
+
+    fn go_back(&mut self) {
+        self.blocks.clone_from_slice(&self.kept);
+    }
+
+    fn parameter(&self, path: usize, i: usize) -> f64 {
+        let block = &self.blocks[path / R::Draw::COUNT];
+        block.w.as_ref()[i].lane(path % R::Draw::COUNT)
+    }
+
+    fn is_bounded(&self, path: usize, bound: f64) -> bool {
+        let block = &self.blocks[path / R::Draw::COUNT];
+        let lane = path % R::Draw::COUNT;
+        block.w.as_ref().iter().all(|x| x.lane(lane).abs() <= bound)
+    }
+
+    fn silence(&mut self, path: usize) {
+        for x in self.blocks[path / R::Draw::COUNT].w.as_mut() {
+            *x.lane_mut(path % R::Draw::COUNT) = f64::NAN;
+        }
     }
 }
 
@@ -362,16 +434,18 @@ impl<'a, M: Model, W: Wiring, R: Streams> Group<'a, M, W, R> {
 mod tests {
     use super::super::kernel::Rows;
     use super::*;
-    use crate::models::{AnyModel, Product, Sphere};
+    use crate::models::{Product, Sphere};
     use crate::noise::{Mechanism, NoisyLoss};
     use crate::random::Law;
+
+    const PRODUCT: AnyModel = AnyModel::Product(Product);
 
     fn source(mechanism: Mechanism, law: Law) -> Source {
         Source::new(mechanism, law)
     }
 
     fn run(
-        model: &impl Model,
+        model: &AnyModel,
         sources: &[Source],
         paths: usize,
         alpha: f64,
@@ -395,8 +469,8 @@ mod tests {
             model,
             sources,
             &plan,
-            |_, w, out| out.copy_from_slice(w),
-            |_| (),
+            &|_, w, out| out.copy_from_slice(w),
+            &|_| (),
         )
     }
 
@@ -408,7 +482,7 @@ mod tests {
             if NoisyLoss::new(model.clone(), sources.to_vec()).is_err() {
                 continue;
             }
-            let of = |paths| crate::models::with_model!(model, model => run(model, &sources, paths, 0.1, &[5, 700]).values);
+            let of = |paths| run(model, &sources, paths, 0.1, &[5, 700]).values;
             let (many, few, one) = (of(8), of(2), of(1));
             assert_eq!(few, many[..few.len()], "{mechanism}");
             assert_eq!(one, many[..one.len()], "{mechanism}");
@@ -425,10 +499,10 @@ mod tests {
                 .build()
                 .unwrap()
         };
-        let one = pool(1).install(|| run(&Product, &sources, 37, 0.1, &[5, 200]));
-        let two = pool(3).install(|| run(&Product, &sources, 37, 0.1, &[5, 200]));
+        let one = pool(1).install(|| run(&PRODUCT, &sources, 37, 0.1, &[5, 200]));
+        let two = pool(3).install(|| run(&PRODUCT, &sources, 37, 0.1, &[5, 200]));
         assert_eq!(one, two);
-        let fewer = run(&Product, &sources, 11, 0.1, &[5, 200]);
+        let fewer = run(&PRODUCT, &sources, 11, 0.1, &[5, 200]);
         assert_eq!(fewer.values, one.values[..11 * 4]);
     }
 
@@ -449,11 +523,11 @@ mod tests {
                 level,
             };
             run_descent(
-                &Product,
+                &PRODUCT,
                 &sources,
                 &plan,
-                |_, w, out| out.copy_from_slice(w),
-                |_| (),
+                &|_, w, out| out.copy_from_slice(w),
+                &|_| (),
             )
             .values
         };
@@ -474,8 +548,8 @@ mod tests {
             source(Mechanism::Dropconnect, Law::Uniform),
             source(Mechanism::Label, Law::Gaussian),
         ];
-        let often = run(&Product, &sources, 8, 0.1, &[1, 2, 3, 65, 100, 130]);
-        let once = run(&Product, &sources, 8, 0.1, &[130]);
+        let often = run(&PRODUCT, &sources, 8, 0.1, &[1, 2, 3, 65, 100, 130]);
+        let once = run(&PRODUCT, &sources, 8, 0.1, &[130]);
         for path in 0..8 {
             assert_eq!(
                 often.values[path * 12 + 10..path * 12 + 12],
@@ -504,8 +578,7 @@ mod tests {
             };
             let (alpha, steps) = (0.05, 70);
             let m = model.dimension();
-            let fast =
-                crate::models::with_model!(model, model => run(model, sources, 8, alpha, &[steps]));
+            let fast = run(model, sources, 8, alpha, &[steps]);
             let sizes: Vec<_> = sources.iter().map(|source| source.size(model)).collect();
             let mut noise = NoiseBuffer::new(sources, &sizes, 0.3, LaneStreams::new(7, 2, 0));
             let mut paths = vec![[2.0, 0.5, 0.3, 0.1][..m].to_vec(); LANES];
@@ -532,7 +605,7 @@ mod tests {
         // α·λ_max ≈ 5 at the start: some paths escape.
         let sources = [source(Mechanism::Label, Law::Gaussian)];
         let each: Vec<u64> = (1..=150).collect();
-        let run = run(&Product, &sources, 64, 1.15, &each);
+        let run = run(&PRODUCT, &sources, 64, 1.15, &each);
         assert!(!run.diverged.is_empty(), "the case is meant to diverge");
         for path in 0..64 {
             let rows = &run.values[path * 300..(path + 1) * 300];
@@ -553,7 +626,7 @@ mod tests {
         let each: Vec<u64> = (1..=40).collect();
         for mechanism in [Mechanism::Label, Mechanism::Minibatch, Mechanism::Dropout] {
             let run = run(
-                &Product,
+                &PRODUCT,
                 &[source(mechanism, Law::Gaussian)],
                 16,
                 alpha,

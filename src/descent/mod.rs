@@ -6,5 +6,7 @@ mod coupled;
 mod ensemble;
 mod kernel;
 
-pub use coupled::{CoupledPlan, CoupledRungs};
-pub use ensemble::{DescentPlan, DescentRun, Divergence, StepSizes, run_descent};
+pub use coupled::{Coupled, CoupledPlan, coupled_rungs};
+pub use ensemble::{
+    DescentPlan, DescentRun, Divergence, Observe, Progress, StepSizes, run_descent, run_descent_of,
+};

@@ -9,10 +9,11 @@
 //! | `law` | the laws a noise coordinate can have |
 //! | `batch` | minibatches, as perturbations of the sample weights |
 //!
-//! **Reproducibility.** Everything here uses only integer operations and the correctly rounded operations of IEEE 754,
-//! − × ÷ √ + and the fused multiply-add, in an order fixed by the source, with no call into a mathematical library. The
-//! same (seed, level, path) therefore gives the same bits on every instruction set (one without fused multiply-adds, before
-//! AVX2 or the like, has to emulate them and is slow), and a path gives the same bits in whichever lane it is run.
+//! **Reproducibility.** Everything here uses only integer operations and the correctly rounded operations of IEEE 754 (sum,
+//! difference, product, quotient, square root, fused multiply-add), in an order fixed by the source, with no call into a
+//! mathematical library. The same (seed, level, path) therefore gives the same bits on every instruction set (one without
+//! fused multiply-adds, before AVX2 or the like, has to emulate them and is slow), and a path gives the same bits in
+//! whichever lane it is run, or alone.
 //!
 //! **Speed.** Every function on the hot path is `#[inline(always)]` and written as plain loops
 //! over `[f64; 8]` and `[u64; 8]`, so it is compiled for the instruction set of its caller: call

@@ -5,9 +5,9 @@ use rayon::prelude::*;
 
 use super::{Monitor, Samples};
 use crate::derive::GeometryError;
-use crate::descent::{CoupledPlan, CoupledRungs};
+use crate::descent::{CoupledPlan, coupled_rungs};
 use crate::limit::{DrivenPath, LimitProcess};
-use crate::models::{AnyModel, Model, with_model};
+use crate::models::AnyModel;
 use crate::noise::{Mechanism, Source};
 use crate::predict::Prediction;
 use crate::scalar::{LANES, Lanes};
@@ -64,9 +64,7 @@ pub fn run_coupled(
         .par_chunks_mut(LANES * row)
         .enumerate()
         .map(|(block, values)| {
-            with_model!(study.noisy.model(), model => {
-                run_block(model, study, prediction, &process, &plan, block, values, monitor)
-            })
+            run_block(study, prediction, &process, &plan, block, values, monitor)
         })
         .collect();
     monitor.end();
@@ -147,9 +145,7 @@ struct LimitPair<'a> {
     coarse: DrivenPath<'a, AnyModel>,
 }
 
-#[expect(clippy::too_many_arguments)]
-fn run_block<M: Model>(
-    model: &M,
+fn run_block(
     study: &Study,
     prediction: &Prediction,
     process: &LimitProcess<AnyModel>,
@@ -159,7 +155,10 @@ fn run_block<M: Model>(
     monitor: &dyn Monitor,
 ) -> Option<GeometryError> {
     let sources = study.noisy.sources();
-    let sizes: Vec<_> = sources.iter().map(|source| source.size(model)).collect();
+    let sizes: Vec<_> = sources
+        .iter()
+        .map(|source| source.size(study.noisy.model()))
+        .collect();
     let coupled = CoupledPlan {
         start: &study.start,
         step_sizes: &plan.step_sizes,
@@ -167,7 +166,7 @@ fn run_block<M: Model>(
         seed: study.spec.seed,
         first_path: block * LANES,
     };
-    let mut rungs = CoupledRungs::new(model, sources, &sizes, &coupled);
+    let mut rungs = coupled_rungs(study.noisy.model(), sources, &sizes, &coupled);
     let is_sgld = |source: &Source| source.mechanism == Mechanism::Sgld;
     let (sgld, part) = study.noisy.parts().find(|(source, _)| is_sgld(source))?;
     let brownian = |driven: &[Lanes], lane: usize| {

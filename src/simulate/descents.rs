@@ -3,7 +3,6 @@
 use super::{Monitor, Samples};
 use crate::derive::Regime;
 use crate::descent::{DescentPlan, Divergence, StepSizes, run_descent};
-use crate::models::with_model;
 use crate::predict::Prediction;
 use crate::scenario::{Clock, Level, LevelClock, Study};
 
@@ -188,9 +187,8 @@ fn run_level(
         study.observe(w, prediction.rank, &mut out[..count]);
     };
     let progress = |steps| monitor.advance(steps);
-    let run = with_model!(study.noisy.model(), model => {
-        run_descent(model, study.noisy.sources(), &plan, observe, progress)
-    });
+    let (model, sources) = (study.noisy.model(), study.noisy.sources());
+    let run = run_descent(model, sources, &plan, &observe, &progress);
     let mut values = run.values;
     if study.spec.ladder.late_labels {
         planned.label_late(&mut values);
