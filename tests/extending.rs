@@ -7,7 +7,7 @@ use nalgebra::DVector;
 use singlim::derive::{
     Frame, GeometryError, Masks, Regime, project, rank_on_manifold, regime_near,
 };
-use singlim::descent::{DescentPlan, StepSizes, run_descent};
+use singlim::descent::{DescentPlan, StepSizes, run_descent_of};
 use singlim::limit::{Faults, LimitProcess, run_flow};
 use singlim::models::{Injection, Model, ModelCard, SocketSizes, TwoProducts};
 use singlim::noise::{Mechanism, NoisyLoss, Source};
@@ -283,12 +283,12 @@ fn mean_over_iterates<M: Model>(
         level: 0,
         shared_streams: false,
     };
-    let run = run_descent(
+    let run = run_descent_of(
         derived.noisy.model(),
         derived.noisy.sources(),
         &plan,
-        |_, w, out| out[0] = observe(w),
-        |_| (),
+        &|_, w, out| out[0] = observe(w),
+        &|_| (),
     );
     assert!(run.diverged.is_empty());
     let summary = summarize(&run.values).unwrap();
