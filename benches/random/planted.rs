@@ -187,25 +187,28 @@ fn others() -> Vec<Rows> {
         high: 1.0,
         p: 0.5,
     };
-    let flat = |name: &str, draws: &Draws| continuous::battery(name, &UNIFORM, draws, DRAWS);
+    let flat = |name: &str, size, draws: &Draws| continuous::battery(name, &UNIFORM, draws, size);
     let signs = |name: &str, draws: &Draws| two_points::battery(name, sign, draws, DRAWS);
     vec![
         flat(
-            "uniform, 1e-5 of it cut off at the right",
+            "uniform, 1e-5 of it moved from the right end",
+            DRAWS,
             &|stream, out| {
+                let moved = |x: f64| {
+                    if x > 3f64.sqrt() * (1.0 - 2e-5) {
+                        0.9 * x
+                    } else {
+                        x
+                    }
+                };
                 law(Law::Uniform, stream, out);
-                let edge = 3f64.sqrt() * (1.0 - 2e-5);
-                out.iter_mut()
-                    .for_each(|row| row.0.iter_mut().for_each(|x| *x = x.min(0.99 * edge)));
+                out.iter_mut().for_each(|row| row.0 = row.0.map(moved));
             },
         ),
-        flat("uniform, of 2¹⁰ values", &|stream, out| {
+        flat("uniform, rounded to 2⁻⁸", MANY, &|stream, out| {
+            let rounded = |x: f64| (x * 256.0).round() / 256.0;
             law(Law::Uniform, stream, out);
-            out.iter_mut().for_each(|row| {
-                row.0
-                    .iter_mut()
-                    .for_each(|x| *x = (*x * 256.0).round() / 256.0)
-            });
+            out.iter_mut().for_each(|row| row.0 = row.0.map(rounded));
         }),
         signs("signs, one in 500 made positive", &|stream, out| {
             law(Law::Gaussian, stream, out);
@@ -348,8 +351,8 @@ fn weak_words() -> Vec<Rows> {
             }),
         ),
         run(
-            "bit 17 set once in 500 words",
-            &spoilt(|word, _| word | u64::from(hash(word).is_multiple_of(500)) << 17),
+            "bit 17 set once in 100 words",
+            &spoilt(|word, _| word | u64::from(hash(word).is_multiple_of(100)) << 17),
         ),
         run(
             "one word in 64 is the one before, rotated",
