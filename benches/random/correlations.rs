@@ -36,18 +36,12 @@ impl NullaryFnOnce for Products<'_> {
     #[inline(always)]
     fn call(self) -> f64 {
         let mut sums = [[0.0f64; LANES]; 4];
-        let (a, b) = (self.0.as_chunks::<4>(), self.1.as_chunks::<4>());
-        for (a, b) in a.0.iter().zip(b.0) {
-            for part in 0..4 {
-                for lane in 0..LANES {
-                    sums[part][lane] += a[part].0[lane] * b[part].0[lane];
+        // Four at a time, in sums of their own: else each would wait for the one before.
+        for (a, b) in self.0.chunks(4).zip(self.1.chunks(4)) {
+            for ((sums, a), b) in sums.iter_mut().zip(a).zip(b) {
+                for ((sum, a), b) in sums.iter_mut().zip(a.0).zip(b.0) {
+                    *sum += a * b;
                 }
-            }
-        }
-        let whole = 4 * a.0.len().min(b.0.len());
-        for (a, b) in self.0[whole..].iter().zip(&self.1[whole..]) {
-            for lane in 0..LANES {
-                sums[0][lane] += a.0[lane] * b.0[lane];
             }
         }
         sums.iter().flatten().sum()

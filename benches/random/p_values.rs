@@ -60,6 +60,10 @@ pub fn cells(counts: impl Iterator<Item = (u64, f64)>, total: u64) -> (f64, f64)
     if rare.1 > 0.0 {
         add(rare.0, rare.1);
     }
+    if freedom < 1.0 {
+        // Too few draws to tell anything.
+        return (0.0, 1.0);
+    }
     (
         (sum - freedom) / (2.0 * freedom).sqrt(),
         chi_squared(sum, freedom),

@@ -263,16 +263,18 @@ fn chained_signs(before: usize) -> impl Fn(Stream, &mut [Lanes]) + Sync {
             .iter()
             .map(|row| Lanes(row.0.map(f64::signum)))
             .collect();
-        for t in 0..out.len() {
-            for j in 0..LANES {
-                let often = if before == 1 { 100 } else { 50 };
-                let bound = t >= before && once_in(often, out[t].0[j]);
-                out[t].0[j] = if bound {
+        let often = if before == 1 { 100 } else { 50 };
+        for (t, row) in out.iter_mut().enumerate().skip(before) {
+            for (j, x) in row.0.iter_mut().enumerate() {
+                *x = if once_in(often, *x) {
                     (1..=before).map(|k| signs[t - k].0[j]).product()
                 } else {
                     signs[t].0[j]
                 };
             }
+        }
+        for row in &mut out[..before] {
+            row.0 = row.0.map(f64::signum);
         }
     }
 }
