@@ -6,10 +6,10 @@
 //! steps of the finest rung.
 
 use super::kernel::{Advance, Block, Given, NoiseBuffer, Rows, Several, Work};
-use crate::models::Model;
+use crate::models::{AnyModel, Model, with_model};
 use crate::noise::Source;
 use crate::random::LaneStreams;
-use crate::scalar::{LANES, Lanes, Scalar};
+use crate::scalar::{Baseline, Instructions, LANES, Lanes, Scalar, vectors};
 
 /// Names the random streams of coupled paths; the levels of a ladder are numbered from 0 and never get here.
 const STREAM_LEVEL: u64 = u32::MAX as u64;
@@ -29,9 +29,25 @@ pub struct CoupledPlan<'a> {
     pub first_path: usize,
 }
 
+/// Eight paths on every rung at w₀. `sources` must be Gaussian, and `sizes` are those of their vectors.
+pub fn coupled_rungs<'a>(
+    model: &'a AnyModel,
+    sources: &'a [Source],
+    sizes: &'a [usize],
+    plan: &CoupledPlan,
+) -> Box<dyn Coupled + 'a> {
+    match vectors() {
+        Some((wide, _)) => with_model!(model, model => {
+            Box::new(CoupledRungs::new(model, wide, sources, sizes, plan))
+        }),
+        None => Box::new(CoupledRungs::new(model, Baseline, sources, sizes, plan)),
+    }
+}
+
 /// Eight paths on every rung, somewhere along their way.
-pub struct CoupledRungs<'a, M: Model> {
+struct CoupledRungs<'a, M: Model, I> {
     model: &'a M,
+    instructions: I,
     wiring: Several<'a>,
     noise: NoiseBuffer<'a, LaneStreams>,
     dimension: usize,
@@ -48,10 +64,10 @@ struct Rung<V> {
     paths: Block<V, Given>,
 }
 
-impl<'a, M: Model> CoupledRungs<'a, M> {
-    /// All rungs at w₀. `sources` must be Gaussian, and `sizes` are those of their vectors.
-    pub fn new(
+impl<'a, M: Model, I> CoupledRungs<'a, M, I> {
+    fn new(
         model: &'a M,
+        instructions: I,
         sources: &'a [Source],
         sizes: &'a [usize],
         plan: &CoupledPlan,
@@ -76,6 +92,7 @@ impl<'a, M: Model> CoupledRungs<'a, M> {
             });
         Self {
             model,
+            instructions,
             wiring: Several { sources, sizes },
             noise: NoiseBuffer::new(sources, sizes, plan.sigma, streams),
             dimension,
@@ -96,7 +113,7 @@ pub trait Coupled {
     fn parameters(&self, rung: usize, lane: usize) -> Vec<f64>;
 }
 
-impl<M: Model> Coupled for CoupledRungs<'_, M> {
+impl<M: Model, I: Instructions> Coupled for CoupledRungs<'_, M, I> {
     fn advance(&mut self, steps: u64) -> &[Lanes] {
         self.driven.fill(Lanes::zero());
         let finest = self.rungs.len() - 1;
@@ -128,14 +145,13 @@ impl<M: Model> Coupled for CoupledRungs<'_, M> {
                 if steps == 0 {
                     continue;
                 }
-                Advance {
+                self.instructions.run(Advance {
                     model: self.model,
                     wiring: self.wiring,
                     blocks: std::slice::from_mut(&mut rung.paths),
                     work: &mut self.work,
                     step_sizes: &vec![rung.step_size; steps],
-                }
-                .run();
+                });
             }
         }
         let factor = Lanes::constant(-self.rungs[finest].step_size);
@@ -193,6 +209,7 @@ mod tests {
     use crate::noise::Mechanism;
     use crate::random::Law;
 
+    const PRODUCT: AnyModel = AnyModel::Product(Product);
     const SOURCES: [Source; 2] = [
         Source {
             mechanism: Mechanism::Sgld,
@@ -271,7 +288,7 @@ mod tests {
             seed: 3,
             first_path: 8,
         };
-        let mut rungs = CoupledRungs::new(&Product, &SOURCES, &SIZES, &plan);
+        let mut rungs = coupled_rungs(&PRODUCT, &SOURCES, &SIZES, &plan);
         let mut driven = [Lanes::zero(); 3];
         for _ in 0..10 {
             for (sum, &part) in driven.iter_mut().zip(rungs.advance(36)) {
@@ -302,7 +319,7 @@ mod tests {
             seed: 3,
             first_path: 0,
         };
-        let mut rungs = CoupledRungs::new(&Product, &SOURCES, &SIZES, &plan);
+        let mut rungs = coupled_rungs(&PRODUCT, &SOURCES, &SIZES, &plan);
         for steps in [1, 2, 60, 37] {
             rungs.advance(steps);
         }

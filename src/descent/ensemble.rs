@@ -9,7 +9,7 @@ use super::kernel::{
 use crate::models::{AnyModel, Model, with_model};
 use crate::noise::{Socket, Source};
 use crate::random::{LaneStreams, PathStream, Streams};
-use crate::scalar::{LANES, Paths};
+use crate::scalar::{Baseline, Instructions, LANES, Paths, vectors};
 
 /// A path counts as diverged when a parameter exceeds this multiple of 1 + max|w₀|, or is not finite.
 const DIVERGED: f64 = 1e8;
@@ -99,12 +99,47 @@ pub fn run_descent(
     observe: Observe,
     progress: Progress,
 ) -> DescentRun {
-    with_model!(model, model => run_descent_of(model, sources, plan, observe, progress))
+    match vectors() {
+        Some(vectors) => with_model!(model, model => {
+            run_with(model, vectors, sources, plan, observe, progress)
+        }),
+        // Not compiled for each model: such machines are rare, and slow anyhow.
+        None => run_with(
+            model,
+            (Baseline, Baseline),
+            sources,
+            plan,
+            observe,
+            progress,
+        ),
+    }
 }
 
 /// As [`run_descent`], for any model. Compiles a hot loop for it where it is called.
 pub fn run_descent_of<M: Model>(
     model: &M,
+    sources: &[Source],
+    plan: &DescentPlan,
+    observe: Observe,
+    progress: Progress,
+) -> DescentRun {
+    match vectors() {
+        Some(vectors) => run_with(model, vectors, sources, plan, observe, progress),
+        None => run_with(
+            model,
+            (Baseline, Baseline),
+            sources,
+            plan,
+            observe,
+            progress,
+        ),
+    }
+}
+
+/// With the instructions for blocks of paths and those for single ones.
+fn run_with<M: Model, I: Instructions, J: Instructions>(
+    model: &M,
+    instructions: (I, J),
     sources: &[Source],
     plan: &DescentPlan,
     observe: Observe,
@@ -117,6 +152,7 @@ pub fn run_descent_of<M: Model>(
     run_groups(plan, together, observe, progress, &|first, paths, alone| {
         let group = Group {
             model,
+            instructions,
             noise: (sources, sizes),
             plan,
             first,
@@ -293,8 +329,9 @@ impl Journey<'_> {
 }
 
 /// What a few blocks of paths that are advanced together start from.
-struct Group<'a, M> {
+struct Group<'a, M, I, J> {
     model: &'a M,
+    instructions: (I, J),
     noise: (&'a [Source], &'a [usize]),
     plan: &'a DescentPlan<'a>,
     first: usize,
@@ -302,16 +339,21 @@ struct Group<'a, M> {
     alone: bool,
 }
 
-impl<'a, M: Model> Group<'a, M> {
+impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J> {
     fn walk<W: Wiring + 'a>(self, wiring: W) -> Box<dyn Walk + 'a> {
-        if self.alone {
-            Box::new(self.walkers::<W, PathStream>(wiring))
-        } else {
-            Box::new(self.walkers::<W, LaneStreams>(wiring))
+        let (wide, narrow) = self.instructions;
+        match (self.alone, M::SHORT_STEPS) {
+            (false, _) => Box::new(self.walkers::<W, LaneStreams, I>(wiring, wide)),
+            (true, true) => Box::new(self.walkers::<W, PathStream, J>(wiring, narrow)),
+            (true, false) => Box::new(self.walkers::<W, PathStream, I>(wiring, wide)),
         }
     }
 
-    fn walkers<W: Wiring, R: Streams>(self, wiring: W) -> Walkers<'a, M, W, R> {
+    fn walkers<W: Wiring, R: Streams, K: Instructions>(
+        self,
+        wiring: W,
+        instructions: K,
+    ) -> Walkers<'a, M, W, R, K> {
         let (plan, (sources, sizes)) = (self.plan, self.noise);
         let block = |number: usize| {
             let first = self.first + number * R::Draw::COUNT;
@@ -329,6 +371,7 @@ impl<'a, M: Model> Group<'a, M> {
             .collect();
         Walkers {
             model: self.model,
+            instructions,
             wiring,
             kept: blocks.clone(),
             blocks,
@@ -341,24 +384,24 @@ impl<'a, M: Model> Group<'a, M> {
 type Blocks<'a, M, R> = Vec<Block<<M as Model>::Vector<<R as Streams>::Draw>, NoiseBuffer<'a, R>>>;
 
 /// A few blocks of paths that are advanced together, compiled for one model, wiring and number type.
-struct Walkers<'a, M: Model, W, R: Streams> {
+struct Walkers<'a, M: Model, W, R: Streams, I> {
     model: &'a M,
+    instructions: I,
     wiring: W,
     blocks: Blocks<'a, M, R>,
     kept: Blocks<'a, M, R>,
     work: Work<M::Vector<R::Draw>, R::Draw>,
 }
 
-impl<M: Model, W: Wiring, R: Streams> Walk for Walkers<'_, M, W, R> {
+impl<M: Model, W: Wiring, R: Streams, I: Instructions> Walk for Walkers<'_, M, W, R, I> {
     fn advance(&mut self, step_sizes: &[f64]) {
-        Advance {
+        self.instructions.run(Advance {
             model: self.model,
             wiring: self.wiring,
             blocks: &mut self.blocks,
             work: &mut self.work,
             step_sizes,
-        }
-        .run();
+        });
     }
 
     fn keep(&mut self) {

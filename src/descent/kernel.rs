@@ -5,6 +5,8 @@ use pulp::{Arch, NullaryFnOnce};
 use crate::models::{Model, Parameters};
 use crate::noise::{Plugs, Socket, Source};
 use crate::random::{BatchSampler, Streams};
+#[cfg(doc)]
+use crate::scalar::Instructions;
 use crate::scalar::{Lanes, Paths, Scalar};
 
 /// How many steps' noise is drawn at once, a multiple of what any law draws together.
@@ -256,8 +258,8 @@ pub(super) const BLOCKS: usize = 8;
 /// Advances up to [`BLOCKS`] blocks by `step_sizes.len()` steps, a step of each in turn: where a step is a chain of a few operations,
 /// the processor works on one block while the next operation of another has to wait.
 ///
-/// A type rather than a closure, because only a small `call` that is forced inline takes on the instruction set that
-/// `Arch` dispatches to: the loop is compiled for AVX-512, AVX2 and the baseline, and chosen at run time.
+/// A type rather than a closure, because only a small `call` that is forced inline takes on the [`Instructions`] that it is run
+/// with: the loop is compiled for AVX-512 and AVX2, and chosen at run time.
 pub(super) struct Advance<'a, M: Model, W, R: Rows> {
     pub model: &'a M,
     pub wiring: W,
@@ -330,12 +332,6 @@ fn step<M: Model, S: Scalar>(
     model.gradient(at, &plugs.injection, scratch, gradient.as_mut());
     plugs.finish(gradient.as_mut());
     w.add_scaled(minus_alpha, gradient);
-}
-
-impl<M: Model, W: Wiring, R: Rows> Advance<'_, M, W, R> {
-    pub(super) fn run(self) {
-        Arch::new().dispatch(self);
-    }
 }
 
 /// Draws the next rows of noise; a type for the same reason as [`Advance`].

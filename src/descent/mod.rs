@@ -6,7 +6,7 @@ mod coupled;
 mod ensemble;
 mod kernel;
 
-pub use coupled::{Coupled, CoupledPlan, CoupledRungs};
+pub use coupled::{Coupled, CoupledPlan, coupled_rungs};
 pub use ensemble::{
     DescentPlan, DescentRun, Divergence, Observe, Progress, StepSizes, run_descent, run_descent_of,
 };

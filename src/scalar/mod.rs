@@ -12,12 +12,14 @@
 
 mod dual;
 mod functions;
+mod instructions;
 mod lanes;
 mod single;
 mod slices;
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+pub(crate) use instructions::{Baseline, Instructions, vectors};
 pub use lanes::{LANES, Lanes};
 pub use num_dual::{Dual64, HyperDual64};
 pub use single::Single;

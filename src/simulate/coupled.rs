@@ -5,9 +5,9 @@ use rayon::prelude::*;
 
 use super::{Monitor, Samples};
 use crate::derive::GeometryError;
-use crate::descent::{Coupled, CoupledPlan, CoupledRungs};
+use crate::descent::{CoupledPlan, coupled_rungs};
 use crate::limit::{DrivenPath, LimitProcess};
-use crate::models::{AnyModel, with_model};
+use crate::models::AnyModel;
 use crate::noise::{Mechanism, Source};
 use crate::predict::Prediction;
 use crate::scalar::{LANES, Lanes};
@@ -166,9 +166,7 @@ fn run_block(
         seed: study.spec.seed,
         first_path: block * LANES,
     };
-    let mut rungs: Box<dyn Coupled> = with_model!(study.noisy.model(), model => {
-        Box::new(CoupledRungs::new(model, sources, &sizes, &coupled))
-    });
+    let mut rungs = coupled_rungs(study.noisy.model(), sources, &sizes, &coupled);
     let is_sgld = |source: &Source| source.mechanism == Mechanism::Sgld;
     let (sgld, part) = study.noisy.parts().find(|(source, _)| is_sgld(source))?;
     let brownian = |driven: &[Lanes], lane: usize| {
