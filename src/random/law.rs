@@ -191,6 +191,16 @@ mod tests {
         }
 
         #[test]
+        fn any_step_can_be_reached_by_skipping(law in any_law(), half in 0usize..40, n in 0usize..40) {
+            let whole = filled(law, 0.7, 5, 2 * half + n);
+            let mut streams = LaneStreams::new(7, 1, 5);
+            streams.skip(2 * half as u64);
+            let mut rest = vec![ZERO; n];
+            law.fill(0.7, &mut streams, &mut rest);
+            prop_assert_eq!(bits(&whole[2 * half..]), bits(&rest));
+        }
+
+        #[test]
         fn an_odd_gaussian_fill_drops_the_spare(n in 0usize..20) {
             let odd = filled(Law::Gaussian, 1.3, 5, 2 * n + 1);
             let even = filled(Law::Gaussian, 1.3, 5, 2 * n + 2);

@@ -1,6 +1,7 @@
 //! Runs xoshiro256++ generators: eight in lockstep, one a lane, or one alone.
 
 use super::seeding::stream_state;
+use super::skip::ahead;
 use crate::scalar::{LANES, Lanes, Paths, Single};
 
 /// The random streams of as many paths as a scalar holds. A path has the same words whichever streams it is run with.
@@ -21,11 +22,14 @@ pub trait Streams: Clone + Send {
 
     /// Takes one word for each path.
     fn each_word(&mut self, visit: impl FnMut(usize, u64));
+
+    /// Passes over so many words of each path, in a time that does not grow with their number (some 0.1 ms a path).
+    fn skip(&mut self, words: u64);
 }
 
 /// One step of xoshiro256++.
 #[inline(always)]
-fn next_word([a, b, c, d]: &mut [u64; 4]) -> u64 {
+pub(super) fn next_word([a, b, c, d]: &mut [u64; 4]) -> u64 {
     let word = a.wrapping_add(*d).rotate_left(23).wrapping_add(*a);
     let t = *b << 17;
     *c ^= *a;
@@ -88,6 +92,20 @@ impl LaneStreams {
         Lanes(self.next_u64().map(open_unit))
     }
 
+    /// The state of each path's generator: all there is to store for going on later with the next word.
+    pub fn state(&self) -> [[u64; 4]; LANES] {
+        std::array::from_fn(|j| self.state.map(|words| words[j]))
+    }
+
+    /// The streams that go on from a stored [`state`](Self::state), which may have been put together from those of other
+    /// lanes. None where a generator is all zero, which no stream ever is: it would not move.
+    pub fn from_state(state: [[u64; 4]; LANES]) -> Option<Self> {
+        let state_of = |word: usize| state.map(|lane| lane[word]);
+        (!state.contains(&[0; 4])).then(|| Self {
+            state: std::array::from_fn(state_of),
+        })
+    }
+
     /// The next `N` words of lane `j`.
     #[inline(always)]
     fn lane_words<const N: usize>(&mut self, j: usize) -> [u64; N] {
@@ -144,6 +162,11 @@ impl Streams for LaneStreams {
             visit(j, word);
         }
     }
+
+    fn skip(&mut self, words: u64) {
+        let state = self.state().map(|lane| ahead(lane, words));
+        self.state = std::array::from_fn(|word| state.map(|lane| lane[word]));
+    }
 }
 
 /// One xoshiro256++ generator, the stream of one path.
@@ -197,6 +220,23 @@ impl Streams for PathStream {
     fn each_word(&mut self, mut visit: impl FnMut(usize, u64)) {
         visit(0, next_word(&mut self.state));
     }
+
+    fn skip(&mut self, words: u64) {
+        self.state = ahead(self.state, words);
+    }
+}
+
+impl PathStream {
+    /// The state of the generator: all there is to store for going on later with the next word.
+    pub fn state(&self) -> [u64; 4] {
+        self.state
+    }
+
+    /// The stream that goes on from a stored [`state`](Self::state), also one of [`LaneStreams::state`]. None for all zeros,
+    /// which no stream ever is: it would not move.
+    pub fn from_state(state: [u64; 4]) -> Option<Self> {
+        (state != [0; 4]).then_some(Self { state })
+    }
 }
 
 /// (k + ½) 2⁻⁵² with k the top 52 bits of `word`: k fills the fraction of a number in [1, 2), since
@@ -249,6 +289,46 @@ mod tests {
                 prop_assert_eq!(&here[..LANES - shift], &there[shift..]);
             }
         }
+    }
+
+    proptest! {
+        #[test]
+        fn skipped_words_are_those_that_would_have_come(path: u64, words in 0u64..500) {
+            let (mut lanes, mut alone) = (LaneStreams::new(3, 1, path), PathStream::of(3, 1, path));
+            let (mut skipped, mut skipped_alone) = (lanes.clone(), alone.clone());
+            for _ in 0..words {
+                lanes.next_u64();
+                alone.each_word(|_, _| ());
+            }
+            skipped.skip(words);
+            skipped_alone.skip(words);
+            prop_assert_eq!(skipped.next_u64(), lanes.next_u64());
+            alone.each_word(|_, word| skipped_alone.each_word(|_, other| assert_eq!(word, other)));
+        }
+
+        #[test]
+        fn a_stored_state_goes_on_in_lanes_and_alone(path: u64, words: u64) {
+            let mut streams = LaneStreams::new(3, 1, path);
+            streams.skip(words);
+            let stored = serde_json::to_string(&streams.state()).unwrap();
+            let state: [[u64; 4]; LANES] = serde_json::from_str(&stored).unwrap();
+            let mut again = LaneStreams::from_state(state).unwrap();
+            let mut alone = PathStream::from_state(state[5]).unwrap();
+            prop_assert_eq!(alone.state(), state[5]);
+            for _ in 0..20 {
+                let word = streams.next_u64();
+                prop_assert_eq!(word, again.next_u64());
+                alone.each_word(|_, other| assert_eq!(word[5], other));
+            }
+        }
+    }
+
+    #[test]
+    fn a_state_of_zeros_is_none() {
+        let mut state = LaneStreams::new(1, 2, 3).state();
+        state[7] = [0; 4];
+        assert!(LaneStreams::from_state(state).is_none());
+        assert!(PathStream::from_state([0; 4]).is_none());
     }
 
     #[test]

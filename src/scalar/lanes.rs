@@ -11,8 +11,10 @@ pub const LANES: usize = 8;
 
 /// One number of each of eight paths; all operations act lane by lane.
 ///
-/// Written as loops over arrays without fused multiply-adds, so that the compiler may use any vector width and the
-/// result of a lane does not depend on the instruction set, on its position or on its neighbours.
+/// Written as loops over arrays, so that the compiler may use any vector width. Multiply-adds are fused exactly where
+/// [`Scalar::mul_add`] says so, and no mathematical library of the system is called: the result of a lane does not depend on the
+/// instruction set, on its position or on its neighbours, for all functions here (`tests/instruction_sets.rs`). Without
+/// instructions for fused multiply-adds (before AVX2) they are emulated: the same bits, much slower.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]
 pub struct Lanes(pub [f64; LANES]);
