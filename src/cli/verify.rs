@@ -9,12 +9,12 @@ use clap::{ArgGroup, Args};
 use singlim::predict::{Prediction, predict};
 use singlim::report::{
     Finished, Judged, OutputFile, RunFolder, RunRecord, budget_table, checks_table,
-    comparison_text, junit, markdown, overall_table, power_line, verdict_line,
+    comparison_text, junit, markdown, overall_table, power_line, verdict_line, write_report,
 };
 use singlim::scenario::Study;
 use singlim::simulate::{LevelRun, LimitRun, Monitor, Simulation, plan_levels, run_limits};
 use singlim::statistics::Outcome;
-use singlim::verify::{Baseline, Comparison, Sequential, Stop, Verdict};
+use singlim::verify::{Baseline, Comparison, Sequential, Stop, Verdict, illustrations};
 
 use super::simulate::{Stopwatch, headline};
 use super::{Fallible, Options, show};
@@ -279,6 +279,8 @@ fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<Judged> {
     verdict
         .tables
         .extend(comparison.as_ref().map(Comparison::table));
+    let figures = illustrations(study, prediction, &levels, &limits);
+    verdict.tables.extend(figures);
     let manifest = stopwatch.stop();
     let record = RunRecord {
         study,
@@ -289,6 +291,7 @@ fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<Judged> {
         verdict: Some(&verdict),
     };
     folder.write(&record, &manifest)?;
+    write_report(folder.path())?;
     if !quiet {
         let (width, colours) = screen();
         let steps = manifest.path_steps as f64;
