@@ -90,7 +90,7 @@ impl Scale {
     }
 
     fn linear_ticks(&self) -> Vec<Tick> {
-        let step = nice((self.to - self.from) / 5.0);
+        let step = nice((self.to - self.from) / 6.5);
         let first = (self.from / step - 1e-9).ceil();
         let last = (self.to / step + 1e-9).floor();
         let count = (last - first).clamp(0.0, 20.0) as i32;
@@ -256,7 +256,7 @@ mod tests {
             from: -0.13,
             to: 1.02,
         };
-        assert_eq!(labels(&scale), ["0.0", "0.5", "1.0"]);
+        assert_eq!(labels(&scale), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         let scale = Scale {
             log: false,
             from: -3.2e-4,

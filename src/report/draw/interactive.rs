@@ -31,7 +31,12 @@ pub fn interactive(figure: &Figure) -> Value {
             let to = cell * (at + 1) as f64 - if at + 1 < of { 0.5 * gap } else { 0.0 };
             [from, to]
         };
-        let x_domain = domain(number % columns, columns, 0.1);
+        let mut x_domain = domain(number % columns, columns, 0.1);
+        if columns > 1 {
+            // Plotly makes room for long labels at the edge of the picture only.
+            let letters = panel.y.names.iter().map(|(_, name)| name.chars().count());
+            x_domain[0] += 0.006 * letters.max().unwrap_or(0) as f64;
+        }
         let y_domain = domain(rows - 1 - number / columns, rows, 0.16);
         let mut x = axis(&panel.x, &scales[0], x_domain);
         x.insert("anchor".into(), json!(format!("y{id}")));
@@ -53,19 +58,16 @@ pub fn interactive(figure: &Figure) -> Value {
                 "y": y_domain[1], "yanchor": "bottom",
             }));
         }
-        // Their sample in the legend is that of a line or of markers rather than an area's.
-        let mut order: Vec<&Series> = panel.series.iter().collect();
-        order.dedup_by_key(|series| std::ptr::from_ref(*series));
-        for series in order {
-            for mut trace in of_series(panel, series, &scales) {
-                trace.insert("xaxis".into(), json!(format!("x{id}")));
-                trace.insert("yaxis".into(), json!(format!("y{id}")));
-                trace.insert("name".into(), json!(series.name));
-                trace.insert("legendgroup".into(), json!(series.name));
-                traces.push((series, trace));
-            }
+        for series in &panel.series {
+            let mut trace = of_series(panel, series, &scales);
+            trace.insert("xaxis".into(), json!(format!("x{id}")));
+            trace.insert("yaxis".into(), json!(format!("y{id}")));
+            trace.insert("name".into(), json!(series.name));
+            trace.insert("legendgroup".into(), json!(series.name));
+            traces.push((series, trace));
         }
     }
+    // The sample in the legend is that of a line or of markers where there are such, rather than that of an area.
     for (series, trace) in &mut traces {
         let area = matches!(series.shape, Shape::Band(_));
         let better = figure
@@ -192,8 +194,8 @@ fn line(look: &Look) -> Value {
     })
 }
 
-/// The traces of a series.
-fn of_series(panel: &Panel, series: &Series, scales: &[Scale; 2]) -> Vec<Map<String, Value>> {
+/// The trace of a series.
+fn of_series(panel: &Panel, series: &Series, scales: &[Scale; 2]) -> Map<String, Value> {
     let look = look(series.role);
     let mut trace = Map::new();
     trace.insert("type".into(), json!("scatter"));
@@ -277,7 +279,7 @@ fn of_series(panel: &Panel, series: &Series, scales: &[Scale; 2]) -> Vec<Map<Str
             filled(&mut trace, &corners);
         }
     }
-    vec![trace]
+    trace
 }
 
 fn name_at(panel: &Panel, y: f64) -> &str {
@@ -336,5 +338,57 @@ fn with_points(trace: &mut Map<String, Value>, points: &[Point], joined: bool, l
                 "color": colour(look, 1.0), "thickness": 1.2, "width": 3,
             }),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_is_a_trace_and_each_name_is_in_the_legend_once() {
+        let mut panel = Panel::new("p", Axis::log("x"), Axis::linear("y"));
+        panel.add(
+            "a",
+            Role::Rung(0),
+            Shape::Band(vec![(1.0, 0.0, 1.0), (2.0, 0.0, 2.0)]),
+        );
+        let points = vec![
+            Point::at(1.0, 1.0).between(0.5, 2.0),
+            Point::at(f64::NAN, 1.0),
+        ];
+        panel.add(
+            "a",
+            Role::Rung(0),
+            Shape::Points {
+                points,
+                joined: true,
+            },
+        );
+        panel.add("limit", Role::Limit, Shape::Horizontal(1.0));
+        panel.add("", Role::Reference, Shape::Vertical(1.5));
+        let figure = Figure {
+            name: "f",
+            title: String::new(),
+            alt: String::new(),
+            caption: String::new(),
+            files: &[],
+            panels: vec![panel.clone(), panel],
+            columns: 2,
+        };
+        let plot = interactive(&figure);
+        let traces = plot["data"].as_array().unwrap();
+        assert_eq!(traces.len(), 8);
+        let shown = traces.iter().filter(|trace| trace["showlegend"] == true);
+        let names: Vec<&str> = shown.map(|trace| trace["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["a", "limit"]);
+        assert_eq!(
+            traces[0]["showlegend"], false,
+            "the band leaves it to the line"
+        );
+        assert_eq!(traces[1]["x"], json!([1.0, null]));
+        assert_eq!(traces[1]["error_y"]["arrayminus"], json!([0.5, 0.0]));
+        assert_eq!(traces[5]["xaxis"], "x2");
+        assert_eq!(plot["layout"]["xaxis2"]["type"], "log");
     }
 }

@@ -66,12 +66,12 @@ struct Layout {
     height: f64,
     /// Size of the rectangle of a panel's axes.
     plot: [f64; 2],
-    /// Room left of the axes, of each column.
-    left: f64,
+    /// Where the axes of each column begin.
+    left: Vec<f64>,
     /// Room above, for a title.
     top: f64,
-    /// From one panel to the next.
-    step: [f64; 2],
+    /// From one row to the next.
+    step: f64,
     /// The legend: each entry with its place.
     legend: Vec<([f64; 2], String, usize)>,
 }
@@ -83,6 +83,15 @@ fn text_width(text: &str, font: f64) -> f64 {
 /// The ticks of the vertical axis, named ones where there are.
 fn y_ticks(panel: &Panel, scale: &Scale) -> Vec<Tick> {
     named(&panel.y.names).unwrap_or_else(|| scale.ticks())
+}
+
+/// Width of the widest label of the vertical axis.
+fn widest(panel: &Panel, font: f64) -> f64 {
+    let [_, y] = Scale::of(panel);
+    y_ticks(panel, &y)
+        .into_iter()
+        .filter_map(|tick| Some(text_width(&tick.label?, font)))
+        .fold(0.0, f64::max)
 }
 
 fn named(names: &[(f64, String)]) -> Option<Vec<Tick>> {
@@ -107,20 +116,18 @@ impl Layout {
         let names = figure.panels.iter().map(|panel| panel.y.names.len());
         let named = names.max().unwrap_or(0) as f64 * font * 1.15;
         let plot = [plot[0], plot[1].max(named)];
-        let labels = figure.panels.iter().flat_map(|panel| {
-            let [_, y] = Scale::of(panel);
-            y_ticks(panel, &y)
-        });
-        let widest = labels
-            .filter_map(|tick| Some(text_width(&tick.label?, font)))
-            .fold(0.0, f64::max);
-        let left = widest + 2.6 * font + 6.0;
+        let mut left = Vec::new();
+        let mut width = 0.0;
+        for column in 0..columns {
+            let of_column = figure.panels.iter().skip(column).step_by(columns);
+            let widest = of_column.map(|panel| widest(panel, font));
+            left.push(width + widest.fold(0.0, f64::max) + 2.6 * font + 6.0);
+            width = left[column] + plot[0] + 1.2 * font;
+        }
         let titled = figure.panels.iter().any(|panel| !panel.title.is_empty());
         let top = if titled { 2.0 * font } else { 0.8 * font };
-        let bottom = 3.6 * font + 6.0;
-        let step = [left + plot[0] + 1.2 * font, top + plot[1] + bottom];
-        let width = step[0] * columns as f64;
-        let (legend, below) = Self::place_legend(figure, font, width, step[1] * rows as f64);
+        let step = top + plot[1] + 3.6 * font + 6.0;
+        let (legend, below) = Self::place_legend(figure, font, width, step * rows as f64);
         Self {
             font,
             width,
@@ -179,8 +186,8 @@ impl<'a> Drawing<'a> {
         let place = [number % columns, number / columns];
         let mut size = layout.plot;
         let mut corner = [
-            layout.step[0] * place[0] as f64 + layout.left,
-            layout.step[1] * place[1] as f64 + layout.top,
+            layout.left[place[0]],
+            layout.step * place[1] as f64 + layout.top,
         ];
         let scales = Scale::of(panel);
         if panel.equal {
@@ -278,11 +285,7 @@ impl<'a> Drawing<'a> {
             escape(&self.panel.x.label)
         );
         if !self.panel.y.label.is_empty() {
-            let widest = y_ticks(self.panel, &self.scales[1])
-                .into_iter()
-                .filter_map(|tick| Some(text_width(&tick.label?, font)))
-                .fold(0.0, f64::max);
-            let x = left - widest - 6.0 - 0.8 * font;
+            let x = left - widest(self.panel, font) - 6.0 - 0.8 * font;
             let _ = write!(
                 out,
                 r#"<text x="{x:.2}" y="{:.2}" text-anchor="middle" transform="rotate(-90 {x:.2} {:.2})">{}</text>"#,
@@ -595,25 +598,22 @@ mod tests {
         loop {
             match reader.read_event().expect("well-formed") {
                 Event::Start(tag) => {
-                    inside = tag.name().as_ref() == element.as_bytes();
+                    inside = tag.name().as_ref() == element;
                     if inside {
                         texts.push(String::new());
                     }
                 }
                 Event::End(_) => inside = false,
                 Event::Text(text) if inside => {
-                    texts.last_mut().unwrap().push_str(&text.decode().unwrap());
+                    texts.last_mut().unwrap().push_str(&text);
                 }
                 Event::GeneralRef(name) if inside => {
-                    texts
-                        .last_mut()
-                        .unwrap()
-                        .push_str(match &*name.decode().unwrap() {
-                            "lt" => "<",
-                            "gt" => ">",
-                            "amp" => "&",
-                            _ => "\"",
-                        });
+                    texts.last_mut().unwrap().push_str(match &*name {
+                        "lt" => "<",
+                        "gt" => ">",
+                        "amp" => "&",
+                        _ => "\"",
+                    });
                 }
                 Event::Eof => return texts,
                 _ => (),

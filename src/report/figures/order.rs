@@ -104,6 +104,7 @@ fn panel(
         Axis::log("step size α"),
         Axis::log("|iterates − limit|"),
     );
+    panel.x.names = rungs::ticks(rungs.iter().map(|rung| rung.step_size));
     let z = upper_quantile(0.5 * (1.0 - run.confidence()), None);
     let mut ends: Vec<(Rung, Row, [f64; 2])> = Vec::new();
     for rung in rungs {

@@ -14,7 +14,7 @@ pub struct Rung {
     pub sigma: f64,
     /// Whether it is of the ladder of step sizes, rather than a further σ.
     pub ladder: bool,
-    /// `α = 0.04`, with σ where that is not the first rung's.
+    /// `α = 0.04`, with σ where it is needed.
     pub name: String,
 }
 
@@ -37,22 +37,38 @@ pub fn all(run: &StoredRun) -> Vec<Rung> {
         if rungs.iter().any(|rung| rung.number == number) {
             continue;
         }
-        let first = rungs.first().map_or(sigma, |rung| rung.sigma);
-        let sigma_too = (sigma - first).abs() > 1e-9 * first;
-        let name = if sigma_too {
-            format!("α = {}, σ = {}", plain(step_size), plain(sigma))
-        } else {
-            format!("α = {}", plain(step_size))
-        };
         rungs.push(Rung {
             number,
             step_size,
             sigma,
-            ladder: row.text("arm") != "sigma",
-            name,
+            // Without the table, what repeats a step size is a further σ.
+            ladder: match row.text("arm") {
+                "" => rungs.iter().all(|rung| rung.step_size != step_size),
+                arm => arm != "sigma",
+            },
+            name: String::new(),
         });
     }
+    name(&mut rungs);
     rungs
+}
+
+/// σ is named where it is not the ladder's, and on all rungs if the ladder's varies.
+fn name(rungs: &mut [Rung]) {
+    let sigmas: Vec<f64> = rungs
+        .iter()
+        .filter(|rung| rung.ladder)
+        .map(|rung| rung.sigma)
+        .collect();
+    let first = sigmas.first().copied().unwrap_or_default();
+    let same = |sigma: f64| (sigma - first).abs() <= 1e-9 * first;
+    let fixed = sigmas.iter().all(|&sigma| same(sigma));
+    for rung in rungs {
+        rung.name = format!("α = {}", plain(rung.step_size));
+        if !(fixed && same(rung.sigma)) {
+            rung.name += &format!(", σ = {}", plain(rung.sigma));
+        }
+    }
 }
 
 /// The rungs of the ladder.
@@ -60,6 +76,14 @@ pub fn ladder(run: &StoredRun) -> Vec<Rung> {
     let mut rungs = all(run);
     rungs.retain(|rung| rung.ladder);
     rungs
+}
+
+/// Ticks of an axis of step sizes or noise strengths: the values that there are.
+pub fn ticks(values: impl Iterator<Item = f64>) -> Vec<(f64, String)> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    values.into_iter().map(|x| (x, plain(x))).collect()
 }
 
 /// At most four significant digits, without trailing zeros.
@@ -88,7 +112,7 @@ mod tests {
             (0.27999999999999997, "0.28"),
             (0.005, "0.005"),
             (1.0, "1"),
-            (0.0012345, "0.001235"),
+            (0.0012346, "0.001235"),
             (12.0, "12"),
         ] {
             assert_eq!(plain(x), text);

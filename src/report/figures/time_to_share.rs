@@ -95,6 +95,7 @@ fn panel(
     x: impl Fn(&Crossed) -> f64,
 ) -> Panel {
     let mut panel = Panel::new("", Axis::log(label), Axis::log("iterations"));
+    panel.x.names = rungs::ticks(rows.iter().map(|row| x(row)));
     let z = upper_quantile(0.5 * (1.0 - run.confidence()), None);
     let mut sorted: Vec<&Crossed> = rows.to_vec();
     sorted.sort_by(|a, b| x(a).total_cmp(&x(b)));
@@ -136,17 +137,15 @@ fn slope(run: &StoredRun, of: char) -> Option<String> {
     let name = format!("exponent of {of}");
     let check = checks.iter().find(|check| check.name == name)?;
     let (estimate, interval) = check.estimate.zip(check.interval)?;
+    let (letter, power) = if of == 'α' {
+        ('a', "⁻ᵃ")
+    } else {
+        ('b', "⁻ᵇ")
+    };
     Some(format!(
-        "k ∝ {of}^−a, a = {estimate:.2} [{:.2}, {:.2}]",
+        "k ∝ {of}{power}, {letter} = {estimate:.2} [{:.2}, {:.2}]",
         interval.lower, interval.upper
     ))
-    .map(|text| {
-        if of == 'σ' {
-            text.replace('a', "b")
-        } else {
-            text
-        }
-    })
 }
 
 /// Both exponents at once.

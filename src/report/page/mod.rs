@@ -32,7 +32,7 @@ pub fn page(run: &StoredRun, figures: &[Figure]) -> String {
     body += &deciding(run);
     body += "<section aria-labelledby=\"figures\"><h2 id=\"figures\">Figures</h2>\n";
     body += "<p class=\"hint interactive-only\">Hover for values; click a name in a legend to hide or show it, double-click to \
-             see it alone. The same figures, as vectors and as images for a paper, are in <code>plots/</code>.</p>\n";
+             see it alone; drag to zoom, double-click to zoom out. The same figures, as vectors and as images for a paper, are in <code>plots/</code>.</p>\n";
     for (number, figure) in figures.iter().enumerate() {
         body += &figure_html(figure, number + 1);
     }

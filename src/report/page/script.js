@@ -13,12 +13,11 @@
     const text = figure.querySelector(".figure-data").textContent;
     return JSON.parse(text.replaceAll(/@ink\(([\d.]+)\)/g, (_, opacity) => `rgba(${ink},${opacity})`));
   };
-  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
+  const config = { responsive: true, displayModeBar: false };
   const draw = async (figure) => {
     const place = figure.querySelector(".interactive");
     place.classList.add("drawn");
     const { data, layout } = described(figure);
-    layout.hoverlabel = { namelength: -1 };
     await Plotly.react(place, data, layout, config);
     figure.querySelector(".static").classList.add("hidden");
   };
