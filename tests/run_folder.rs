@@ -927,7 +927,11 @@ mod texts {
             verdict["sentence"].as_str().unwrap()
         );
         assert!(text.contains(&line), "{text}");
-        assert!(text.trim_end().ends_with("run folder run"), "{text}");
+        assert!(text.contains("run folder run\n"), "{text}");
+        assert!(
+            text.trim_end().ends_with("report run/report.html"),
+            "{text}"
+        );
         assert!(!text.contains('\u{1b}'), "no colours where no terminal is");
     }
 }

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use singlim::report::{
-    Format, OutputFile, figure_names, plot, write_comparison, write_plot, write_report,
-};
+use singlim::report::{Format, OutputFile, plot, write_comparison, write_plot, write_report};
 
 use super::{Fallible, show};
 
@@ -111,6 +109,7 @@ mod tests {
     #[test]
     fn the_help_names_every_figure() {
         use clap::CommandFactory;
+        use singlim::report::figure_names;
         let mut command = super::super::Cli::command();
         let plot = command.find_subcommand_mut("plot").unwrap();
         let help = plot.render_long_help().to_string();

@@ -291,7 +291,6 @@ fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<Judged> {
         verdict: Some(&verdict),
     };
     folder.write(&record, &manifest)?;
-    write_report(folder.path())?;
     if !quiet {
         let (width, colours) = screen();
         let steps = manifest.path_steps as f64;
@@ -309,6 +308,11 @@ fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<Judged> {
         if job.baseline.is_none() && !call.baseline.is_empty() {
             show(&format!("no baseline is of the scenario `{}`\n", job.name))?;
         }
+    }
+    // After the verdict is told: it does not depend on whether it can be drawn.
+    let page = write_report(folder.path())?;
+    if !quiet {
+        show(&format!("report {}\n", page.display()))?;
     }
     Ok(Judged {
         verdict,

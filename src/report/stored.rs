@@ -133,6 +133,23 @@ impl StoredRun {
         })
     }
 
+    /// A run of a made-up scenario with these tables.
+    #[cfg(test)]
+    pub fn made_up(tables: HashMap<&'static str, StoredTable>) -> Self {
+        let manifest = serde_json::json!({
+            "program": "singlim", "version": "0", "command": "verify", "seed": 1, "scenario": {"noise": [{"kind": "label"}]},
+            "machine": {"system": "", "cores": 1, "threads": 1, "instruction_set": ""}, "started": "", "ended": "",
+            "wall_seconds": 1.0, "path_steps": 1,
+        });
+        Self {
+            path: "made-up".into(),
+            name: "made-up".into(),
+            manifest: serde_json::from_value(manifest).expect("a manifest"),
+            verdict: None,
+            tables,
+        }
+    }
+
     /// A table without its ending; an empty one where there is none.
     pub fn table(&self, name: &str) -> &StoredTable {
         static NONE: StoredTable = StoredTable {

@@ -9,6 +9,8 @@ mod p_values;
 mod plane;
 mod rungs;
 mod slow_time;
+#[cfg(test)]
+pub(super) mod tests;
 mod time_to_share;
 
 use super::stored::{StoredError, StoredRun};
@@ -270,36 +272,4 @@ fn listed(words: &[String]) -> String {
 /// Three significant digits.
 fn short(x: f64) -> String {
     super::table::short(x)
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-
-    /// Every name that a figure's legend shows.
-    pub fn legend(figure: &Figure) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for series in figure.panels.iter().flat_map(|panel| &panel.series) {
-            if !series.name.is_empty() && !names.contains(&series.name.as_str()) {
-                names.push(&series.name);
-            }
-        }
-        names
-    }
-
-    #[test]
-    fn words_are_listed() {
-        let words = ["a", "b", "c"].map(String::from);
-        assert_eq!(listed(&words), "a, b and c");
-        assert_eq!(listed(&words[..1]), "a");
-        assert_eq!(listed(&[]), "");
-    }
-
-    #[test]
-    fn what_is_empty_is_not_added() {
-        let mut panel = Panel::new("", Axis::linear("x"), Axis::log("y"));
-        panel.add("none", Role::Limit, Shape::Line(Vec::new()));
-        panel.add("some", Role::Limit, Shape::Horizontal(1.0));
-        assert_eq!(panel.series.len(), 1);
-    }
 }
