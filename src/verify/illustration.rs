@@ -14,13 +14,13 @@ use crate::scenario::{Arm, Study};
 use crate::simulate::{LevelRun, LimitRun};
 
 /// Points of the limit's curve, evenly spaced in slow time and as many again in its logarithm.
-const CURVE_POINTS: u32 = 40;
+const CURVE_POINTS: u32 = 24;
 /// The curve begins at this share of the horizon.
 const CURVE_RANGE: f64 = 4096.0;
 /// The noise-free fall is followed until its slowest mode has decayed by e^−this ...
 const FALL_DECAYS: f64 = 12.0;
 /// ... or for this many iterations.
-const FALL_ITERATIONS: u64 = 20_000;
+const FALL_ITERATIONS: u64 = 5_000;
 /// A start nearer to Γ than this, relative to its size, does not fall.
 const FALL_LEAST: f64 = 1e-3;
 

@@ -117,7 +117,7 @@ impl Scale {
         } else {
             &[1, 2, 3, 4, 5, 6, 8]
         };
-        let every = ((last - first) / 7 + 1).max(1);
+        let every = ((last - first) / 8 + 1).max(1);
         let mut ticks = Vec::new();
         for decade in first..=last {
             for digit in 1..10 {

@@ -103,6 +103,12 @@ pub fn look(role: Role) -> Look {
             dash: &[1, 2],
             ..ink
         },
+        Role::Path(i) => Look {
+            colour: COLOURS[i % COLOURS.len()],
+            width: 0.6,
+            opacity: 0.85,
+            ..ink
+        },
         Role::Limit => Look { width: 1.8, ..ink },
         Role::LimitOf(_) => Look {
             width: 0.8,

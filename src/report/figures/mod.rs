@@ -95,6 +95,8 @@ pub enum Role {
     LimitOf(usize),
     /// The fast phase of one rung, without noise.
     Fall(usize),
+    /// Single paths of one rung.
+    Path(usize),
     /// What follows for α → 0.
     Extrapolated,
     /// What theory says of slopes and exponents.

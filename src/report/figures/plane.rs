@@ -51,7 +51,7 @@ pub fn build(run: &StoredRun) -> Option<Figure> {
         }
         panel.add(
             format!("iterates, {}", rung.name),
-            rung.role(),
+            Role::Path(rung.number),
             Shape::Line(line),
         );
     }

@@ -102,15 +102,18 @@ fn panel(
     let [first, last] = [sorted[0], sorted[sorted.len() - 1]];
     let tied = rows.iter().any(|row| row.sigma != rows[0].sigma) && of == 'α';
     if !tied {
-        let slopes: &[(f64, &str)] = if of == 'α' {
-            &[(1.0, "slope of 1/α"), (2.0, "slope of 1/α²")]
+        let slopes: &[(f64, &str, Role)] = if of == 'α' {
+            &[
+                (1.0, "slope of 1/α", Role::Reference),
+                (2.0, "slope of 1/α²", Role::LimitOf(0)),
+            ]
         } else {
-            &[(2.0, "slope of 1/σ²")]
+            &[(2.0, "slope of 1/σ²", Role::LimitOf(0))]
         };
-        for &(slope, name) in slopes {
+        for &(slope, name, role) in slopes {
             let far = last.iterations * (x(last) / x(first)).powf(slope);
             let line = vec![(x(first), far), (x(last), last.iterations)];
-            panel.add(name, Role::Reference, Shape::Line(line));
+            panel.add(name, role, Shape::Line(line));
         }
     }
     let fitted = sorted.iter().filter_map(|row| Some((x(row), row.fitted?)));

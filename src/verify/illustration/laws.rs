@@ -20,7 +20,7 @@ struct Law {
 /// The laws of one observable: of each rung of the ladder, and of each limit.
 fn laws(study: &Study, observable: usize, levels: &[LevelRun], limits: &[LimitRun]) -> Vec<Law> {
     let ladder = levels.iter().filter(|run| run.level.arm == Arm::StepSizes);
-    let of_rungs = ladder.clone().filter_map(|run| {
+    let of_rungs = ladder.filter_map(|run| {
         let &record = run.compared.last()?;
         Some(Law {
             process: "descent",

@@ -106,10 +106,8 @@ impl Window {
     fn around(points: impl Iterator<Item = [f64; 2]>) -> Self {
         let (mut lower, mut upper) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
         for point in points.filter(|point| point.iter().all(|x| x.is_finite())) {
-            for i in 0..2 {
-                lower[i] = lower[i].min(point[i]);
-                upper[i] = upper[i].max(point[i]);
-            }
+            lower = [lower[0].min(point[0]), lower[1].min(point[1])];
+            upper = [upper[0].max(point[0]), upper[1].max(point[1])];
         }
         let sizes = [0, 1].map(|i| upper[i] - lower[i]);
         let size = sizes[0].max(sizes[1]).max(0.1) * (1.0 + 2.0 * ROOM);
@@ -233,7 +231,7 @@ fn iterates(study: &Study, prediction: &Prediction, run: &LevelRun) -> Vec<Row> 
     let mut records: Vec<u64> = (1..=RECORDS)
         .map(|i| last * u64::from(i) / u64::from(RECORDS))
         // The first steps, in which they fall onto Γ.
-        .chain((0..24).map(|i| (1.25f64.powi(i)) as u64))
+        .chain((0..24).map(|i| 1.25f64.powi(i) as u64))
         .filter(|&k| 0 < k && k <= last)
         .collect();
     records.sort_unstable();

@@ -14,7 +14,7 @@ impl Grid {
         let points: Vec<[f64; 3]> = points.collect();
         let first = points.first()?[1];
         let width = points.iter().take_while(|point| point[1] == first).count();
-        if width < 2 || points.len() < 2 * width || points.len() % width != 0 {
+        if width < 2 || points.len() < 2 * width || !points.len().is_multiple_of(width) {
             return None;
         }
         Some(Self {
