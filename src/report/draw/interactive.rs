@@ -139,6 +139,7 @@ fn axis(axis: &Axis, scale: &Scale, domain: [f64; 2]) -> Map<String, Value> {
     map.insert("mirror".into(), json!(true));
     map.insert("zeroline".into(), json!(false));
     map.insert("automargin".into(), json!(true));
+    map.insert("tickangle".into(), json!(0));
     if scale.log {
         map.insert("type".into(), json!("log"));
         map.insert("exponentformat".into(), json!("power"));

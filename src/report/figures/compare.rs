@@ -111,7 +111,7 @@ pub fn noises(runs: &[StoredRun]) -> Vec<Figure> {
             caption: "The same means against iterations and on both clocks; shaded are intervals at each record. What moves on \
                       a clock of its own keeps pace there, whatever its step size."
                 .into(),
-            files: &["summary.csv"],
+            files: &[],
             columns: panels.len(),
             panels,
         });

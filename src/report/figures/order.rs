@@ -39,7 +39,7 @@ pub fn build(run: &StoredRun) -> Option<Figure> {
     panels.extend(forest(run, joint.as_ref()));
     let fitted = joint.as_ref().map_or(String::new(), |joint| {
         format!(
-            " All series together vanish like α^p with p = {} [{}, {}].",
+            " All series together vanish like αᵖ with p = {} [{}, {}].",
             short(joint.order),
             short(joint.interval.lower),
             short(joint.interval.upper)

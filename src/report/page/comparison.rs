@@ -22,7 +22,7 @@ pub fn comparison_page(runs: &[StoredRun], figures: &[Figure]) -> String {
     let mut parts = Vec::new();
     for outcome in [Outcome::Pass, Outcome::Rejected, Outcome::Inconclusive] {
         if count(outcome) > 0 {
-            parts.push(format!("{} {} {outcome}", badge(outcome), count(outcome)));
+            parts.push(format!("{} {}", count(outcome), badge(outcome)));
         }
     }
     let without = runs.len() - verdicts.len();
@@ -37,7 +37,7 @@ pub fn comparison_page(runs: &[StoredRun], figures: &[Figure]) -> String {
     body += "<section aria-labelledby=\"runs\"><h2 id=\"runs\">Runs</h2>\n";
     let rows: Vec<Vec<String>> = runs.iter().map(row).collect();
     body += &table(
-        "Exponents are those of the iterations ∝ α^−a σ^−b, with their intervals.",
+        "Exponents are those of the iterations ∝ α⁻ᵃ σ⁻ᵇ, with their intervals.",
         &[
             "run",
             "noise",

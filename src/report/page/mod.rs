@@ -169,6 +169,11 @@ fn figure_html(figure: &Figure, number: usize) -> String {
         .iter()
         .map(|file| format!("<a href=\"{file}\">{file}</a>"))
         .collect();
+    let files = if files.is_empty() {
+        String::new()
+    } else {
+        format!("<span class=\"files\">Data: {}</span>", files.join(", "))
+    };
     // A closing tag inside of the JSON would end the script.
     let json = interactive(figure).to_string().replace("</", "<\\/");
     let name = figure.name;
@@ -176,12 +181,12 @@ fn figure_html(figure: &Figure, number: usize) -> String {
         "<figure id=\"figure-{name}\">\n<h3>{number}. {}</h3>\n<div class=\"static\">{}</div>\n\
          <div class=\"interactive\" role=\"img\" aria-label=\"{}\"></div>\n\
          <script type=\"application/json\" class=\"figure-data\">{json}</script>\n\
-         <figcaption>{} <span class=\"files\">Data: {}</span></figcaption>\n</figure>\n",
+         <figcaption>{} {}</figcaption>\n</figure>\n",
         text(&figure.title),
         svg(figure, setting),
         text(&figure.alt),
         text(&figure.caption),
-        files.join(", ")
+        files
     )
 }
 
