@@ -40,17 +40,24 @@ const OF_EVERY_RUN: [&str; 5] = [
     "scenario.toml",
     "summary.csv",
 ];
-const OF_VERIFY: [&str; 14] = [
+const OF_VERIFY: [&str; 21] = [
     "bands.csv",
     "budget.csv",
     "checks.csv",
     "collapse.csv",
+    "curve.csv",
+    "density.csv",
     "diverged.csv",
     "ellipse.csv",
     "errors.csv",
     "exponents.csv",
     "manifest.json",
     "orders.csv",
+    "plane.csv",
+    "plots",
+    "quantiles.csv",
+    "report.html",
+    "rungs.csv",
     "samples.csv.gz",
     "scenario.toml",
     "summary.csv",
@@ -654,7 +661,10 @@ mod reproducibility {
             }
             let files = names(&home.path(&format!("{noise}-1")));
             assert_eq!(files, names(&home.path(&format!("{noise}-2"))));
-            for file in files.iter().filter(|name| *name != "manifest.json") {
+            // The manifest and the report tell the time; the plots are drawn from the tables.
+            let told =
+                |name: &&String| !["manifest.json", "report.html", "plots"].contains(&&***name);
+            for file in files.iter().filter(told) {
                 let bytes = |threads| {
                     fs::read(home.path(&format!("{noise}-{threads}")).join(file)).unwrap()
                 };
@@ -917,7 +927,11 @@ mod texts {
             verdict["sentence"].as_str().unwrap()
         );
         assert!(text.contains(&line), "{text}");
-        assert!(text.trim_end().ends_with("run folder run"), "{text}");
+        assert!(text.contains("run folder run\n"), "{text}");
+        assert!(
+            text.trim_end().ends_with("report run/report.html"),
+            "{text}"
+        );
         assert!(!text.contains('\u{1b}'), "no colours where no terminal is");
     }
 }
@@ -940,9 +954,12 @@ mod valid_but_unusual {
             "--set",
             "ladder.horizon=0.5",
         ]);
-        // A corrected limit has no order, and no time scale that is a power of α.
-        let of_time = |n: &str| ["ellipse.csv", "exponents.csv", "orders.csv"].contains(&n);
-        let expected: Vec<_> = OF_VERIFY.into_iter().filter(|n| !of_time(n)).collect();
+        // A corrected limit has no order, no time scale that is a power of α, and no curve for all rungs.
+        let missing = ["curve.csv", "ellipse.csv", "exponents.csv", "orders.csv"];
+        let expected: Vec<_> = OF_VERIFY
+            .into_iter()
+            .filter(|name| !missing.contains(name))
+            .collect();
         assert_eq!(names(&home.path("run")), expected);
     }
 

@@ -2,6 +2,7 @@
 
 mod list;
 mod progress;
+mod report;
 mod simulate;
 mod verify;
 
@@ -18,6 +19,7 @@ use singlim::scenario::{Study, load, template};
 use singlim::simulate::{Monitor, Silent};
 
 use progress::Bars;
+use report::{Plot, Report, plot_one, report};
 use simulate::{Side, one_side};
 use verify::{Verify, verify};
 
@@ -60,6 +62,10 @@ enum Command {
         #[arg(long, requires = "out")]
         force: bool,
     },
+    /// Make the report of a run folder anew, or one page for several runs
+    Report(Report),
+    /// Draw one figure of a run folder, for a paper
+    Plot(Plot),
     /// Print a commented scenario to start from
     New {
         /// A model: see `singlim list`
@@ -195,6 +201,8 @@ fn run(command: Command) -> Fallible<ExitCode> {
                 Some(path) => write_new(&path, &table, force)?,
             }
         }
+        Command::Report(options) => report(&options)?,
+        Command::Plot(options) => plot_one(&options)?,
         Command::New {
             model,
             noise,

@@ -9,12 +9,12 @@ use clap::{ArgGroup, Args};
 use singlim::predict::{Prediction, predict};
 use singlim::report::{
     Finished, Judged, OutputFile, RunFolder, RunRecord, budget_table, checks_table,
-    comparison_text, junit, markdown, overall_table, power_line, verdict_line,
+    comparison_text, junit, markdown, overall_table, power_line, verdict_line, write_report,
 };
 use singlim::scenario::Study;
 use singlim::simulate::{LevelRun, LimitRun, Monitor, Simulation, plan_levels, run_limits};
 use singlim::statistics::Outcome;
-use singlim::verify::{Baseline, Comparison, Sequential, Stop, Verdict};
+use singlim::verify::{Baseline, Comparison, Sequential, Stop, Verdict, illustrations};
 
 use super::simulate::{Stopwatch, headline};
 use super::{Fallible, Options, show};
@@ -279,6 +279,8 @@ fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<Judged> {
     verdict
         .tables
         .extend(comparison.as_ref().map(Comparison::table));
+    let figures = illustrations(study, prediction, &levels, &limits);
+    verdict.tables.extend(figures);
     let manifest = stopwatch.stop();
     let record = RunRecord {
         study,
@@ -306,6 +308,11 @@ fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<Judged> {
         if job.baseline.is_none() && !call.baseline.is_empty() {
             show(&format!("no baseline is of the scenario `{}`\n", job.name))?;
         }
+    }
+    // After the verdict is told: it does not depend on whether it can be drawn.
+    let page = write_report(folder.path())?;
+    if !quiet {
+        show(&format!("report {}\n", page.display()))?;
     }
     Ok(Judged {
         verdict,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::atomic::write_atomically;
+use super::figure_names;
 use crate::scenario::{Clock, LevelClock, ScenarioSpec, Study};
 use crate::simulate::{LevelRun, LimitRun};
 use crate::statistics::summarize;
@@ -188,6 +189,13 @@ impl RunFolder {
         for name in TABLES {
             self.remove(&format!("{name}.csv"))?;
         }
+        self.remove("report.html")?;
+        for name in figure_names() {
+            self.remove(&format!("plots/{name}.svg"))?;
+            self.remove(&format!("plots/{name}.png"))?;
+        }
+        // Files of others in it stay, and so does it then.
+        let _ = std::fs::remove_dir(self.path.join("plots"));
         self.file("scenario.toml", |out| {
             out.write_all(record.scenario_text.as_bytes())
         })?;

@@ -8,6 +8,7 @@ mod coupled;
 mod displacement;
 mod extrapolation;
 mod freezing;
+mod illustration;
 mod law;
 mod mean;
 mod order;
@@ -32,6 +33,7 @@ pub use budget::BudgetRow;
 pub use displacement::Displacement;
 pub(crate) use displacement::slope;
 pub(crate) use extrapolation::regressor_exponents;
+pub use illustration::illustrations;
 pub(crate) use mean::ROUNDING;
 pub use power::Power;
 use separation::Separation;
@@ -268,10 +270,16 @@ pub const TABLES: &[&str] = &[
     "budget",
     "collapse",
     coupled::TABLE,
+    "curve",
+    "density",
     "ellipse",
     "exponents",
+    "fall",
     "laws",
     "orders",
+    "plane",
+    "quantiles",
+    "rungs",
     "stages",
 ];
 

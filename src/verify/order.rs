@@ -226,6 +226,7 @@ fn table(rungs: &[&LevelRun], series: &[Series], fit: &JointOrder) -> Table {
         row.push(names.join(" "));
         let largest = of.noise_floor.iter().copied().fold(0.0, f64::max);
         row.push(number(largest));
+        row.push(number(of.coefficient));
         rows.push(row);
     }
     let mut joint = vec!["joint".to_owned(), String::new(), number(fit.exponent)];
@@ -233,7 +234,7 @@ fn table(rungs: &[&LevelRun], series: &[Series], fit: &JointOrder) -> Table {
     joint.push(number(fit.chi_squared));
     joint.push(fit.degrees_of_freedom.to_string());
     joint.push(maybe(fit.p_value));
-    joint.extend([String::new(), String::new()]);
+    joint.extend([String::new(), String::new(), String::new()]);
     rows.push(joint);
     Table {
         name: "orders",
@@ -250,6 +251,7 @@ fn table(rungs: &[&LevelRun], series: &[Series], fit: &JointOrder) -> Table {
             "p_value",
             "levels_above_floor",
             "noise_floor",
+            "joint_coefficient",
         ],
         rows,
     }
