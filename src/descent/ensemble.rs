@@ -17,7 +17,7 @@ const DIVERGED: f64 = 1e8;
 const SINGLES: usize = 2;
 /// After so many steps it is checked whether a path has diverged.
 const STRETCH: usize = 256;
-/// Progress is told about every so many steps of a block.
+/// Progress is told about every so many steps of a block; after every stretch where steps are long.
 const STEPS_PER_REPORT: u64 = 1 << 14;
 
 /// The step sizes of a descent.
@@ -86,14 +86,14 @@ pub struct DescentRun {
 }
 
 /// Simulates the ensemble. `observe(record, w, out)` fills the values kept of a path at a record; `progress(n)` is told of
-/// n further path-steps. Memory does not grow with the number of steps, and the result is the same bits for any
+/// n further path-steps and says whether to go on: once it does not, the run ends soon and its values mean nothing. Memory does not grow with the number of steps, and the result is the same bits for any
 /// number of threads, and for any ensemble size as far as the paths go.
 pub fn run_descent<M: Model>(
     model: &M,
     sources: &[Source],
     plan: &DescentPlan,
     observe: impl Fn(usize, &[f64], &mut [f64]) + Sync,
-    progress: impl Fn(u64) + Sync,
+    progress: impl Fn(u64) -> bool + Sync,
 ) -> DescentRun {
     let sizes: Vec<_> = sources.iter().map(|source| source.size(model)).collect();
     let noise = (sources, sizes.as_slice());
@@ -128,7 +128,7 @@ fn run_wired<M: Model, W: Wiring>(
     noise: (&[Source], &[usize]),
     plan: &DescentPlan,
     observe: impl Fn(usize, &[f64], &mut [f64]) + Sync,
-    progress: impl Fn(u64) + Sync,
+    progress: impl Fn(u64) -> bool + Sync,
 ) -> DescentRun {
     let row = plan.record_at.len() * plan.values_per_record;
     let mut values = vec![f64::NAN; plan.paths * row];
@@ -170,7 +170,7 @@ fn run_groups<M: Model, W: Wiring, R: Streams>(
     first_path: usize,
     values: &mut [f64],
     observe: &(impl Fn(usize, &[f64], &mut [f64]) + Sync),
-    progress: &(impl Fn(u64) + Sync),
+    progress: &(impl Fn(u64) -> bool + Sync),
 ) -> Vec<Divergence> {
     let row = (plan.record_at.len() * plan.values_per_record).max(1);
     let blocks = (values.len() / row).div_ceil(R::Draw::COUNT);
@@ -244,10 +244,11 @@ impl<'a, M: Model, W: Wiring, R: Streams> Group<'a, M, W, R> {
         &mut self,
         values: &mut [f64],
         observe: &impl Fn(usize, &[f64], &mut [f64]),
-        progress: &impl Fn(u64),
+        progress: &impl Fn(u64) -> bool,
     ) {
         let plan = self.plan;
         let paths = self.diverged_at.len() as u64;
+        let report_after = if M::SHORT_STEPS { STEPS_PER_REPORT } else { 1 };
         let mut before = self.blocks.clone();
         let (mut k, mut reported) = (0, 0);
         let mut step_sizes = Vec::new();
@@ -266,8 +267,10 @@ impl<'a, M: Model, W: Wiring, R: Streams> Group<'a, M, W, R> {
                     self.silence();
                 }
                 k += steps as u64;
-                if k - reported >= STEPS_PER_REPORT {
-                    progress((k - reported) * paths);
+                if k - reported >= report_after {
+                    if !progress((k - reported) * paths) {
+                        return;
+                    }
                     reported = k;
                 }
             }
@@ -396,7 +399,7 @@ mod tests {
             sources,
             &plan,
             |_, w, out| out.copy_from_slice(w),
-            |_| (),
+            |_| true,
         )
     }
 
@@ -453,7 +456,7 @@ mod tests {
                 &sources,
                 &plan,
                 |_, w, out| out.copy_from_slice(w),
-                |_| (),
+                |_| true,
             )
             .values
         };
