@@ -384,6 +384,46 @@ mod tests {
     use super::*;
     use crate::statistics::Interval;
 
+    /// Says to stop in the second stage, after some of its path-steps.
+    struct StopsAfter(std::sync::atomic::AtomicU64, u64);
+
+    impl Monitor for StopsAfter {
+        fn begin(&self, _: &str, _: &str, _: u64) {}
+        fn advance(&self, units: u64) {
+            self.0
+                .fetch_add(units, std::sync::atomic::Ordering::Relaxed);
+        }
+        fn end(&self) {}
+        fn is_cancelled(&self) -> bool {
+            self.0.load(std::sync::atomic::Ordering::Relaxed) > self.1
+        }
+    }
+
+    #[test]
+    fn a_stage_that_is_stopped_leaves_everything_as_after_the_one_before() {
+        let text = "observables = [\"imbalance\"]\n[model]\nkind = \"product\"\nstart = [2.0, 0.5]\n\
+             [[noise]]\nkind = \"sgld\"\n[ladder]\nstep_sizes = [0.16, 0.08, 0.04, 0.02]\nsigma = 0.3\n\
+             horizon = 0.05\nrecords = 2\npaths = 8\n";
+        let (spec, source) = crate::scenario::parse("s.toml", text, &[]).unwrap();
+        let study = Study::resolve(spec, source).unwrap();
+        let prediction = crate::predict::predict(&study).unwrap();
+        let monitor = StopsAfter(0.into(), u64::MAX);
+        let mut sequential = Sequential::new(&study, &prediction);
+        sequential.advance(&monitor).unwrap();
+        let done = monitor.0.load(std::sync::atomic::Ordering::Relaxed);
+        let (levels, limits) = (sequential.levels.clone(), sequential.limits.clone());
+        for after in [1, done / 2] {
+            let monitor = StopsAfter(0.into(), after);
+            let error = sequential.advance(&monitor).unwrap_err();
+            assert_eq!(error.to_string(), GeometryError::Cancelled.to_string());
+            assert_eq!(format!("{levels:?}"), format!("{:?}", sequential.levels));
+            assert_eq!(format!("{limits:?}"), format!("{:?}", sequential.limits));
+        }
+        assert_eq!(sequential.stages().len(), 1);
+        let (_, _, verdict) = sequential.finish(&Stop::Requested).unwrap();
+        assert!(verdict.sentence.contains("stopped on request"));
+    }
+
     fn check(name: &str, half_width: f64) -> Check {
         let interval = Interval::around(0.0, half_width);
         Check::of(name, Outcome::Inconclusive, "the same".into()).with(0.0, interval, 0.0, 0.1)
