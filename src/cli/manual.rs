@@ -57,7 +57,7 @@ fn list() -> String {
         let gap = if text.is_empty() { "" } else { "\n" };
         let _ = writeln!(text, "{gap}{title}");
         for topic in topics().iter().filter(|topic| topic.kind == kind) {
-            let first = topic.text.split_inclusive(['.', ':']).next();
+            let first = topic.text.split(". ").next();
             let _ = writeln!(
                 text,
                 "  {:<20} {}",
@@ -73,7 +73,7 @@ fn list() -> String {
 /// At most 76 characters, cut at a word.
 fn shortened(text: &str) -> String {
     const MOST: usize = 76;
-    let text = text.trim_end_matches([':', '.']);
+    let text = text.trim_end_matches('.');
     if text.chars().count() <= MOST {
         return text.to_owned();
     }

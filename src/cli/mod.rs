@@ -157,13 +157,9 @@ singlim table runs/label runs/dropout --format markdown";
 /// How tables are printed.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FormatName {
-    /// Aligned text, numbers rounded
     Table,
-    /// Rows as objects, numbers in full; several tables by name
     Json,
-    /// Tables in Markdown, numbers rounded
     Markdown,
-    /// Numbers in full; several tables as one with the columns table, row, column, value
     Csv,
 }
 
@@ -216,7 +212,7 @@ struct Planning {
     /// The share of the displacement that counts as shown, between 0 and 1; margins.share by default
     #[arg(long, value_parser = share)]
     share: Option<f64>,
-    /// How it is printed
+    /// How it is printed; the tables for programs have numbers in full, and csv has all of them in one of cells
     #[arg(long, value_enum, default_value = "table")]
     format: FormatName,
     #[command(flatten)]
