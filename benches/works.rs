@@ -86,7 +86,7 @@ fn ensemble(
             shared_streams: false,
         };
         let observe = |_, w: &[f64], out: &mut [f64]| out[0] = check(w);
-        run_descent(&model, &[source], &plan, &observe, &|_| ()).values
+        run_descent(&model, &[source], &plan, &observe, &|_| true).values
     }))
 }
 

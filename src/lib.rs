@@ -15,11 +15,13 @@
 //! | [`verify`] | the checks, and the verdict |
 //! | [`plan`] | before the run: how long to train, how long it takes, how many paths |
 //! | [`report`] | the run folder and the terminal table; renders only |
+//! | [`warning`] and [`explain`] | everything that is said beside a verdict, by name, and a paragraph on each name |
 //!
 //! The two sides share the noisy loss and nothing else.
 
 pub mod derive;
 pub mod descent;
+pub mod explain;
 pub mod integrators;
 pub mod limit;
 pub mod models;
@@ -33,3 +35,4 @@ pub mod scenario;
 pub mod simulate;
 pub mod statistics;
 pub mod verify;
+pub mod warning;

@@ -92,7 +92,7 @@ fn means<const K: usize>(
         &[source],
         &plan,
         &|_, w, out| out.copy_from_slice(&observe(w)),
-        &|_| (),
+        &|_| true,
     );
     assert!(run.diverged.is_empty(), "{:?}", run.diverged);
     std::array::from_fn(|i| Estimate::of(run.values.iter().skip(i).step_by(K).copied()))
@@ -247,7 +247,7 @@ fn row_4_minibatch_noise_on_the_product_moves_nothing_after_the_fast_phase() {
             level: 0,
         };
         let copy = |_: usize, w: &[f64], out: &mut [f64]| out.copy_from_slice(w);
-        run_descent(&PRODUCT, &[source], &plan, &copy, &|_| ()).values
+        run_descent(&PRODUCT, &[source], &plan, &copy, &|_| true).values
     };
     // On Γ: not by one bit. Slow times at the end: kασ² = 2500 and kα²σ² = 250.
     let on: Vec<_> = [2.0, 0.5].repeat(64);

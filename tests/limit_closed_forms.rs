@@ -77,7 +77,8 @@ impl<M: Model> Landed<M> {
         let process = self.process(faults);
         let found = regime_near(&self.noisy, &self.start, self.rank, faults.masks).unwrap();
         assert!(!found.is_stochastic());
-        let points = run_flow(&process, &self.start, times, 1e-11, |_| step_size).unwrap();
+        let points =
+            run_flow(&process, &self.start, times, 1e-11, |_| step_size, |_| true).unwrap();
         assert_eq!(points.len(), times.len());
         points
             .iter()
@@ -125,7 +126,7 @@ impl<M: Model> Landed<M> {
             &plan,
             |_| 0.0,
             |_, w, _| observe(w),
-            || (),
+            || true,
         )
         .into_iter()
         .map(|row| row.unwrap())
@@ -281,6 +282,7 @@ fn assert_two_products_row(mechanism: Mechanism, rate: f64) {
         &times,
         1e-11,
         |_| 0.0,
+        |_| true,
     )
     .unwrap()[3]
         .w;

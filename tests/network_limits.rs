@@ -496,8 +496,8 @@ fn a_rank_that_is_lost_on_the_way_is_reported_with_its_slow_time() {
         rank: 2,
         faults: Faults::default(),
     };
-    assert!(run_flow(&process, &start, &[6.5], 1e-9, |_| 0.0).is_ok());
-    let error = run_flow(&process, &start, &[20.0], 1e-9, |_| 0.0).unwrap_err();
+    assert!(run_flow(&process, &start, &[6.5], 1e-9, |_| 0.0, |_| true).is_ok());
+    let error = run_flow(&process, &start, &[20.0], 1e-9, |_| 0.0, |_| true).unwrap_err();
     let GeometryError::OnTheWay { time, error } = error else {
         panic!("{error}");
     };

@@ -1,52 +1,120 @@
-//! Progress bars with rate and time left, on the terminal only.
+//! Progress bars with rate and time left, on the terminal only; and whether to stop.
 
 use std::fmt::Write;
-use std::sync::Mutex;
+use std::io::IsTerminal;
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use singlim::simulate::Monitor;
 
-/// One bar at a time, on standard error.
-#[derive(Default)]
-pub struct Bars {
-    bar: Mutex<Option<ProgressBar>>,
+use super::interrupt;
+
+/// The bar that is on the screen: one at a time.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+/// Whether bars are shown at all.
+static SHOWN: OnceLock<bool> = OnceLock::new();
+
+/// Bars are shown on a terminal, unless output is not wanted.
+pub fn start(quiet: bool) {
+    let able = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    let _ = SHOWN.set(!quiet && able && std::io::stderr().is_terminal());
 }
 
-impl Bars {
-    fn with(&self, f: impl FnOnce(&mut Option<ProgressBar>)) {
-        if let Ok(mut bar) = self.bar.lock() {
-            f(&mut bar);
-        }
+fn is_shown() -> bool {
+    SHOWN.get().copied().unwrap_or(false)
+}
+
+/// Colours are for terminals whose user has not said no.
+pub fn has_colours(terminal: bool) -> bool {
+    terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn replace(bar: Option<ProgressBar>) {
+    if let Ok(mut slot) = BAR.lock()
+        && let Some(old) = std::mem::replace(&mut *slot, bar)
+    {
+        old.finish_and_clear();
     }
 }
+
+/// Takes the bar off the screen.
+pub fn clear() {
+    replace(None);
+}
+
+/// Does something to standard error or output without a bar in its way.
+pub fn aside<T>(action: impl FnOnce() -> T) -> T {
+    match BAR.lock() {
+        Ok(slot) => match &*slot {
+            Some(bar) => bar.suspend(action),
+            None => action(),
+        },
+        Err(_) => action(),
+    }
+}
+
+/// Does something long of unknown length, with a spinner and the time that has passed.
+pub fn waiting<T>(what: &str, action: impl FnOnce() -> T) -> T {
+    if is_shown() {
+        let bar = ProgressBar::new_spinner().with_message(what.to_owned());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        replace(Some(bar));
+    }
+    let result = action();
+    replace(None);
+    result
+}
+
+/// Shows the phases of a simulation as bars, and stops it when Ctrl-C is pressed.
+pub struct Bars;
 
 impl Monitor for Bars {
     fn begin(&self, phase: &str, unit: &str, total: u64) {
+        tracing::debug!(phase, unit, total, "begins");
+        if !is_shown() {
+            return;
+        }
         let bar = ProgressBar::new(total).with_message(phase.to_owned());
+        // In grey scale unless colours are welcome.
+        let line = if has_colours(true) {
+            "{wide_bar:.cyan/dim}"
+        } else {
+            "{wide_bar}"
+        };
         let template =
-            format!("{{msg:9}} {{wide_bar}} {{percent:>3}} %  {{rate}} {unit}/s  {{eta}} left");
+            format!("{{msg:13}} {line} {{percent:>3}} %  {{rate}} {unit}/s  {{eta}} left");
         if let Ok(style) = ProgressStyle::with_template(&template) {
             let rate = |state: &ProgressState, out: &mut dyn Write| {
-                let _ = write!(out, "{:.1e}", state.per_sec());
+                let rate = state.per_sec();
+                let _ = match rate {
+                    rate if rate < 1e4 => write!(out, "{rate:.1}"),
+                    rate => write!(out, "{rate:.1e}"),
+                };
             };
             bar.set_style(style.with_key("rate", rate));
         }
-        self.with(|slot| *slot = Some(bar));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        replace(Some(bar));
     }
 
     fn advance(&self, units: u64) {
-        self.with(|slot| {
-            if let Some(bar) = slot {
-                bar.inc(units);
-            }
-        });
+        if is_shown()
+            && let Ok(slot) = BAR.lock()
+            && let Some(bar) = &*slot
+        {
+            bar.inc(units);
+        }
     }
 
     fn end(&self) {
-        self.with(|slot| {
-            if let Some(bar) = slot.take() {
-                bar.finish_and_clear();
-            }
-        });
+        replace(None);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        interrupt::is_requested()
     }
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use singlim::report::{Format, OutputFile, plot, write_comparison, write_plot, write_report};
+use singlim::report::{
+    OutputFile, PictureFormat, plot, write_comparison, write_plot, write_report,
+};
 
 use super::{Fallible, show};
 
@@ -82,8 +84,8 @@ fn font_size(text: &str) -> Result<f64, String> {
 /// Draws one figure of a run.
 pub fn plot_one(options: &Plot) -> Fallible<()> {
     let format = match options.format {
-        PlotFormat::Svg => Format::Svg,
-        PlotFormat::Png => Format::Png,
+        PlotFormat::Svg => PictureFormat::Svg,
+        PlotFormat::Png => PictureFormat::Png,
     };
     let content = plot(&options.run, &options.figure, format, options.font_size)?;
     let path = match &options.out {

@@ -2,12 +2,16 @@
 
 use std::time::Instant;
 
-use singlim::predict::{Prediction, predict, warnings};
+use singlim::derive::GeometryError;
+use singlim::predict::{Prediction, warnings};
 use singlim::report::{Manifest, RunFolder, RunRecord};
 use singlim::scenario::Study;
-use singlim::simulate::{LevelRun, Monitor, plan_levels, run_levels, run_limits};
+use singlim::simulate::{LevelRun, Monitor, are_complete, run_levels, run_limits};
 
-use super::{Fallible, Run, show};
+use super::interrupt::listening;
+use super::progress::{Bars, waiting};
+use super::resume::{self, command_line};
+use super::{Fallible, Interrupted, Run, predicted, show};
 
 /// What is simulated.
 #[derive(Clone, Copy, PartialEq)]
@@ -19,14 +23,17 @@ pub enum Side {
 }
 
 /// Simulates one side and writes its run folder.
-pub fn one_side(side: Side, run: &Run) -> Fallible<()> {
+pub fn one_side(side: Side, run: &Run, resume: bool) -> Fallible<()> {
     let (study, text) = run.scenario.study()?;
-    let prediction = predict(&study)?;
+    let prediction = predicted(&study)?;
     let folder = match &run.out {
+        Some(path) if resume => RunFolder::claim_unfinished(path)?,
         Some(path) => RunFolder::claim(path, run.force)?,
         None => RunFolder::claim_next(&study.source.name())?,
     };
-    let done = simulate_and_write(side, run, &study, &prediction, &folder, &text);
+    let planned = resume::planned(&study, &prediction, &folder, resume)?;
+    let done =
+        listening(|| simulate_and_write(side, run, &study, &prediction, planned, &folder, &text));
     if done.is_err() {
         folder.abandon();
     }
@@ -38,6 +45,7 @@ fn simulate_and_write(
     run: &Run,
     study: &Study,
     prediction: &Prediction,
+    planned: Vec<LevelRun>,
     folder: &RunFolder,
     text: &str,
 ) -> Fallible<()> {
@@ -50,17 +58,22 @@ fn simulate_and_write(
     if !options.quiet {
         show(&format!("{}\n", headline(study, prediction)))?;
     }
-    let monitor = options.monitor();
-    let planned = plan_levels(study, prediction);
     let (levels, limits) = match side {
         Side::Descend => {
-            let levels = stopwatch.descend(study, prediction, planned, &*monitor);
+            let levels = stopwatch.descend(study, prediction, planned, &Bars);
+            if !are_complete(&levels) {
+                let again = command_line(command, &[&run.scenario.scenario], options, &[], folder);
+                return Err(Interrupted(resume::keep(study, folder, &levels, &again)?).into());
+            }
             (levels, Vec::new())
         }
-        Side::Limit => {
-            let limits = run_limits(study, prediction, &planned, &*monitor)?;
-            (Vec::new(), limits)
-        }
+        Side::Limit => match run_limits(study, prediction, &planned, &Bars) {
+            Err(GeometryError::Cancelled) => {
+                let message = "nothing is kept of a limit; run it again to begin anew";
+                return Err(Interrupted(message.into()).into());
+            }
+            limits => (Vec::new(), limits?),
+        },
     };
     let manifest = stopwatch.stop();
     let record = RunRecord {
@@ -71,7 +84,9 @@ fn simulate_and_write(
         limits: &limits,
         verdict: None,
     };
-    folder.write(&record, &manifest)?;
+    waiting("writing the run folder", || {
+        folder.write(&record, &manifest)
+    })?;
     if !options.quiet {
         let (place, seconds) = (folder.path().display(), manifest.wall_seconds);
         show(&format!("wrote {place} in {seconds:.1} s\n"))?;
@@ -104,9 +119,14 @@ impl Stopwatch {
         planned: Vec<LevelRun>,
         monitor: &dyn Monitor,
     ) -> Vec<LevelRun> {
+        let before: u64 = planned.iter().map(LevelRun::steps_done).sum();
         let begin = Instant::now();
         let levels = run_levels(study, prediction, planned, monitor);
-        self.descended(&levels, begin.elapsed().as_secs_f64());
+        let seconds = begin.elapsed().as_secs_f64();
+        self.descended(&levels, seconds);
+        // Those of a run that was gone on with took no time here.
+        let steps = self.manifest.path_steps - before;
+        self.manifest.path_steps_per_second = Some(steps as f64 / seconds);
         levels
     }
 
@@ -145,7 +165,7 @@ pub fn headline(study: &Study, prediction: &Prediction) -> String {
         .collect();
     let warnings: String = warnings(study, prediction)
         .iter()
-        .map(|warning| format!("\nwarning: {warning}"))
+        .map(|warning| format!("\nwarning: {}", warning.line()))
         .collect();
     format!(
         "{title}derived regime: {}; slow time {}; iterations per rung: {}{warnings}",

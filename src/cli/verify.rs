@@ -6,27 +6,43 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{ArgGroup, Args};
-use singlim::predict::{Prediction, predict};
+use singlim::derive::GeometryError;
+use singlim::predict::Prediction;
 use singlim::report::{
     Finished, Judged, OutputFile, RunFolder, RunRecord, budget_table, checks_table,
-    comparison_text, junit, markdown, overall_table, power_line, verdict_line, write_report,
+    comparison_text, junit, markdown, overall_sheet, overall_table, power_line, verdict_line,
+    write_report,
 };
 use singlim::scenario::Study;
-use singlim::simulate::{LevelRun, LimitRun, Monitor, Simulation, plan_levels, run_limits};
+use singlim::simulate::{LevelRun, LimitRun, Simulation, are_complete, run_limits};
 use singlim::statistics::Outcome;
-use singlim::verify::{Baseline, Comparison, Sequential, Stop, Verdict, illustrations};
+use singlim::verify::{
+    Baseline, Comparison, Sequential, Stop, Verdict, illustrations, verify_watched,
+};
+use singlim::warning::Warning;
 
+use super::progress::{Bars, has_colours, waiting};
+use super::resume::{self, command_line, quoted};
 use super::simulate::{Stopwatch, headline};
-use super::{Fallible, Options, show};
+use super::{Fallible, FormatName, Interrupted, Options, errors, interrupt, predicted, show};
+
+const EXAMPLES: &str = "Examples:
+  singlim verify scenarios/product-label-noise.toml
+  singlim verify mine.toml --set ladder.paths=5000 --out runs/more-paths
+  singlim verify scenarios/*.toml --junit junit.xml --markdown summary.md --format json
+  singlim verify mine.toml --baseline runs/mine        did anything change?
+  singlim verify mine.toml --until-conclusive --budget 30m
+  singlim verify mine.toml --out runs/mine --resume    after Ctrl-C";
 
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 #[command(group = ArgGroup::new("outputs").args(["out", "junit", "markdown"]).multiple(true))]
 pub struct Verify {
     /// The scenario files (TOML), verified one after the other
     #[arg(required = true, value_name = "SCENARIO")]
     scenarios: Vec<PathBuf>,
     #[command(flatten)]
-    options: Options,
+    pub options: Options,
     /// The run folder; runs/SCENARIO by default, numbered if that exists. Of several scenarios each has its own below it
     #[arg(long)]
     out: Option<PathBuf>,
@@ -50,6 +66,19 @@ pub struct Verify {
     /// How long each scenario may take, as 90s, 10m or 1h30m; 10m by default. The first stage is run in any case
     #[arg(long, requires = "until_conclusive", value_name = "TIME", value_parser = budget)]
     budget: Option<Duration>,
+    /// Go on with the run that was interrupted in the folder --out
+    #[arg(long, requires = "out", conflicts_with = "force")]
+    resume: bool,
+    /// How the table of all scenarios is printed; with another than table it is all that is printed
+    #[arg(long, value_enum, default_value = "table")]
+    format: FormatName,
+}
+
+impl Verify {
+    /// Whether text for people is printed.
+    fn talks(&self) -> bool {
+        !self.options.quiet && self.format.is_table()
+    }
 }
 
 fn budget(text: &str) -> Result<Duration, String> {
@@ -64,6 +93,7 @@ fn budget(text: &str) -> Result<Duration, String> {
 struct Job {
     /// Unique in the call.
     name: String,
+    path: PathBuf,
     study: Study,
     prediction: Prediction,
     text: String,
@@ -77,9 +107,10 @@ pub fn verify(call: &Verify) -> Fallible<ExitCode> {
     let mut jobs: Vec<Job> = Vec::new();
     for path in &call.scenarios {
         let (study, text) = call.options.study(path)?;
-        let prediction = predict(&study)?;
+        let prediction = predicted(&study)?;
         let taken: Vec<_> = jobs.iter().map(|job| job.name.as_str()).collect();
         jobs.push(Job {
+            path: path.clone(),
             name: free_name(&study.source.name(), &taken),
             study,
             prediction,
@@ -88,12 +119,22 @@ pub fn verify(call: &Verify) -> Fallible<ExitCode> {
         });
     }
     assign(baselines, &mut jobs)?;
+    if call.resume && jobs.len() > 1 {
+        return Err("--resume goes on with one run at a time; name its scenario alone".into());
+    }
     let files = Files::claim(call)?;
     let folders = claim_folders(call, &jobs)?;
     let several = jobs.len() > 1;
     let mut all = Vec::new();
+    let mut interrupted: Option<String> = None;
     for (i, (job, folder)) in jobs.iter().zip(&folders).enumerate() {
-        if several && !call.options.quiet {
+        if interrupted.is_some() || interrupt::is_requested() {
+            folder.abandon();
+            interrupted.get_or_insert_default();
+            all.push(not_begun(job));
+            continue;
+        }
+        if several && call.talks() {
             let gap = if i > 0 { "\n" } else { "" };
             show(&format!(
                 "{gap}{} ({} of {})\n",
@@ -103,14 +144,23 @@ pub fn verify(call: &Verify) -> Fallible<ExitCode> {
             ))?;
         }
         let (begin, started) = (Instant::now(), jiff::Timestamp::now().to_string());
-        let result = run(call, job, folder).map_err(|error| {
+        let result = interrupt::listening(|| run(call, job, folder));
+        let result = result.map(|(judged, early)| {
+            interrupted = early;
+            judged
+        });
+        let result = result.map_err(|error| {
             folder.abandon();
+            if let Some(stopped) = error.downcast_ref::<Interrupted>() {
+                interrupted = Some(stopped.to_string());
+                return "interrupted".to_owned();
+            }
             let of = if several {
                 format!("{}: ", job.name)
             } else {
                 String::new()
             };
-            eprintln!("error: {of}{error}");
+            errors::print(&*error, &of);
             error.to_string()
         });
         all.push(Finished {
@@ -120,12 +170,49 @@ pub fn verify(call: &Verify) -> Fallible<ExitCode> {
             result,
         });
     }
-    if several && !call.options.quiet {
+    if several && call.talks() {
         let (width, colours) = screen();
         show(&format!("\n{}\n", overall_table(&all, width, colours)))?;
     }
+    if !call.options.quiet && !call.format.is_table() {
+        call.format.print(&[overall_sheet(&all)])?;
+    }
     files.write(&all)?;
+    if let Some(message) = interrupted {
+        let message = message + &the_rest(call, &all);
+        return Err(Interrupted(message.trim_start().into()).into());
+    }
     Ok(ExitCode::from(exit_code(&all)))
+}
+
+const NOT_BEGUN: &str = "not begun: interrupted before";
+
+fn not_begun(job: &Job) -> Finished {
+    Finished {
+        name: job.name.clone(),
+        started: jiff::Timestamp::now().to_string(),
+        seconds: 0.0,
+        result: Err(NOT_BEGUN.into()),
+    }
+}
+
+/// Which scenarios were not begun, in words.
+fn the_rest(call: &Verify, all: &[Finished]) -> String {
+    let begun = |finished: &Finished| {
+        finished
+            .result
+            .as_ref()
+            .err()
+            .is_none_or(|e| e != NOT_BEGUN)
+    };
+    let left = call.scenarios.iter().zip(all).filter(|(_, f)| !begun(f));
+    let left: Vec<_> = left
+        .map(|(path, _)| quoted(&path.display().to_string()))
+        .collect();
+    if left.is_empty() {
+        return String::new();
+    }
+    format!("\nnot begun: {}", left.join(" "))
 }
 
 /// The name, numbered if it is taken.
@@ -176,6 +263,7 @@ fn claim_folders(call: &Verify, jobs: &[Job]) -> Fallible<Vec<RunFolder>> {
     let mut folders: Vec<RunFolder> = Vec::new();
     for job in jobs {
         let claimed = match &call.out {
+            Some(out) if call.resume => RunFolder::claim_unfinished(out),
             Some(out) if jobs.len() > 1 => RunFolder::claim(&out.join(&job.name), call.force),
             Some(out) => RunFolder::claim(out, call.force),
             None => RunFolder::claim_next(&job.name),
@@ -228,7 +316,7 @@ impl Files {
 /// Width for tables, and whether they show colours.
 fn screen() -> (Option<u16>, bool) {
     let terminal = std::io::stdout().is_terminal();
-    let colours = terminal && std::env::var_os("NO_COLOR").is_none();
+    let colours = has_colours(terminal);
     // Into a file or a pipe: wide enough for any row.
     ((!terminal).then_some(140), colours)
 }
@@ -259,18 +347,19 @@ fn exit_code(all: &[Finished]) -> u8 {
 /// Both sides simulated and compared.
 type Compared = (Vec<LevelRun>, Vec<LimitRun>, Verdict);
 
-fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<Judged> {
-    let quiet = call.options.quiet;
+/// The verdict; and what to say if it was given early, because of Ctrl-C.
+fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<(Judged, Option<String>)> {
     let (study, prediction) = (&job.study, &job.prediction);
     let mut stopwatch = Stopwatch::start("verify", study);
-    if !quiet {
+    if call.talks() {
         show(&format!("{}\n", headline(study, prediction)))?;
     }
-    let monitor = call.options.monitor();
-    let (levels, limits, mut verdict) = if call.until_conclusive {
-        in_stages(call, job, &mut stopwatch, &*monitor)?
+    let planned = resume::planned(study, prediction, folder, call.resume)?;
+    let ((levels, limits, mut verdict), early) = if call.until_conclusive {
+        let (compared, reason) = in_stages(call, job, folder, planned, &mut stopwatch)?;
+        (compared, reason == Stop::Requested)
     } else {
-        at_once(job, &mut stopwatch, &*monitor)?
+        (at_once(call, job, folder, planned, &mut stopwatch)?, false)
     };
     if let Some(subject) = &mut verdict.subject {
         subject.name.clone_from(&job.name);
@@ -290,8 +379,10 @@ fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<Judged> {
         limits: &limits,
         verdict: Some(&verdict),
     };
-    folder.write(&record, &manifest)?;
-    if !quiet {
+    waiting("writing the run folder", || {
+        folder.write(&record, &manifest)
+    })?;
+    if call.talks() {
         let (width, colours) = screen();
         let steps = manifest.path_steps as f64;
         let rate = manifest.path_steps_per_second.unwrap_or(0.0);
@@ -306,7 +397,9 @@ fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<Judged> {
             compared.unwrap_or_default(),
         ))?;
         if job.baseline.is_none() && !call.baseline.is_empty() {
-            show(&format!("no baseline is of the scenario `{}`\n", job.name))?;
+            let scenario = job.name.clone();
+            let warning = Warning::NoBaseline { scenario };
+            show(&format!("warning: {}\n", warning.line()))?;
         }
     }
     // After the verdict is told: it does not depend on whether it can be drawn.
@@ -314,36 +407,83 @@ fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<Judged> {
     if !quiet {
         show(&format!("report {}\n", page.display()))?;
     }
-    Ok(Judged {
+    let early = early.then(|| {
+        let place = folder.path().display();
+        format!("{place} has the verdict of the stages that were complete; a run in another folder with a longer --budget begins with the same stages")
+    });
+    let judged = Judged {
         verdict,
         comparison,
         folder: folder.path().to_owned(),
-    })
+    };
+    Ok((judged, early))
 }
 
-fn at_once(job: &Job, stopwatch: &mut Stopwatch, monitor: &dyn Monitor) -> Fallible<Compared> {
+/// The run was asked to stop: keeps the iterates, and says how to go on.
+fn stop<T>(call: &Verify, job: &Job, folder: &RunFolder, levels: &[LevelRun]) -> Fallible<T> {
+    let mut further = Vec::new();
+    for baseline in &call.baseline {
+        further.extend(["--baseline".to_owned(), baseline.display().to_string()]);
+    }
+    if call.until_conclusive {
+        further.push("--until-conclusive".into());
+    }
+    if let Some(budget) = call.budget {
+        further.extend(["--budget".to_owned(), format!("{}s", budget.as_secs_f64())]);
+    }
+    let again = command_line("verify", &[&job.path], &call.options, &further, folder);
+    Err(Interrupted(resume::keep(&job.study, folder, levels, &again)?).into())
+}
+
+fn at_once(
+    call: &Verify,
+    job: &Job,
+    folder: &RunFolder,
+    planned: Vec<LevelRun>,
+    stopwatch: &mut Stopwatch,
+) -> Fallible<Compared> {
     let (study, prediction) = (&job.study, &job.prediction);
     // The limit first: it is the shorter part, and the one that can fail.
-    let planned = plan_levels(study, prediction);
-    let limits = run_limits(study, prediction, &planned, monitor)?;
-    let levels = stopwatch.descend(study, prediction, planned, monitor);
-    let simulation = Simulation::of(study, prediction, &levels, &limits, monitor);
-    let verdict = singlim::verify::verify(study, prediction, &simulation);
+    let limits = match run_limits(study, prediction, &planned, &Bars) {
+        Err(GeometryError::Cancelled) => return stop(call, job, folder, &planned),
+        limits => limits?,
+    };
+    let levels = stopwatch.descend(study, prediction, planned, &Bars);
+    if !are_complete(&levels) {
+        return stop(call, job, folder, &levels);
+    }
+    let simulation = Simulation::of(study, prediction, &levels, &limits, &Bars);
+    if interrupt::is_requested() {
+        return stop(call, job, folder, &levels);
+    }
+    let verdict = verify_watched(study, prediction, &simulation, &Bars);
     Ok((levels, limits, verdict))
 }
 
 fn in_stages(
     call: &Verify,
     job: &Job,
+    folder: &RunFolder,
+    planned: Vec<LevelRun>,
     stopwatch: &mut Stopwatch,
-    monitor: &dyn Monitor,
-) -> Fallible<Compared> {
+) -> Fallible<(Compared, Stop)> {
     const DEFAULT_BUDGET: Duration = Duration::from_secs(600);
     let budget = call.budget.unwrap_or(DEFAULT_BUDGET);
-    let mut sequential = Sequential::new(&job.study, &job.prediction);
-    let stop: Stop = loop {
-        let stage = sequential.advance(monitor)?;
-        if !call.options.quiet {
+    let mut sequential = Sequential::from_levels(&job.study, &job.prediction, planned);
+    let reason: Stop = loop {
+        let advanced = sequential.advance(&Bars).map(|_| ());
+        match advanced {
+            Ok(()) => (),
+            // What the stages before found stands.
+            Err(GeometryError::Cancelled) if !sequential.stages().is_empty() => {
+                break Stop::Requested;
+            }
+            Err(GeometryError::Cancelled) => {
+                return stop(call, job, folder, &sequential.into_levels());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(stage) = sequential.stages().last().filter(|_| call.talks()) {
             show(&format!(
                 "stage {}: {} paths on all rungs (× {}), level {:.5}: {}, {:.1} s\n",
                 stage.number, stage.paths, stage.factor, stage.level, stage.verdict, stage.seconds
@@ -355,9 +495,9 @@ fn in_stages(
         }
     };
     let seconds = sequential.descent_seconds();
-    let compared = sequential.finish(&stop).ok_or("no stage was run")?;
+    let compared = sequential.finish(&reason).ok_or("no stage was run")?;
     stopwatch.descended(&compared.0, seconds);
-    Ok(compared)
+    Ok((compared, reason))
 }
 
 #[cfg(test)]

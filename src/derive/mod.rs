@@ -103,6 +103,9 @@ pub enum GeometryError {
         /// What went wrong.
         error: Box<GeometryError>,
     },
+    /// It was asked to stop on the way.
+    #[error("stopped on request")]
+    Cancelled,
 }
 
 impl GeometryError {

@@ -13,7 +13,7 @@ use crate::noise::NoisyLoss;
 pub const REGIME_TOLERANCE: f64 = 1e-8;
 
 /// How the iterates evolve along Γ (Shalova, Schlichting and Peletier 2024).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Regime {
     /// P∇Reg ≢ 0: a gradient flow in slow time k α σ².

@@ -17,7 +17,7 @@ const DIVERGED: f64 = 1e8;
 const SINGLES: usize = 2;
 /// After so many steps it is checked whether a path has diverged.
 const STRETCH: usize = 256;
-/// Progress is told about every so many steps of a block.
+/// Progress is told about every so many steps of a block; after every stretch where steps are long.
 const STEPS_PER_REPORT: u64 = 1 << 14;
 
 /// The step sizes of a descent.
@@ -87,8 +87,8 @@ pub struct DescentRun {
 
 /// Fills the values kept of a path at a record: `(record, w, out)`.
 pub type Observe<'a> = &'a (dyn Fn(usize, &[f64], &mut [f64]) + Sync);
-/// Is told of n further path-steps.
-pub type Progress<'a> = &'a (dyn Fn(u64) + Sync);
+/// Is told of n further path-steps and says whether to go on: once it does not, the run ends soon and its values mean nothing.
+pub type Progress<'a> = &'a (dyn Fn(u64) -> bool + Sync);
 
 /// Simulates the ensemble of a built-in model. Memory does not grow with the number of steps, and the result is the same bits
 /// for any number of threads, and for any ensemble size as far as the paths go.
@@ -205,6 +205,7 @@ fn run_groups(
     let left_over = plan.paths % LANES;
     let singles = if left_over <= SINGLES { left_over } else { 0 };
     let in_lanes = plan.paths - singles;
+    let report_after = if together > 1 { STEPS_PER_REPORT } else { 1 };
     let together = in_lanes
         .div_ceil(LANES)
         .div_ceil(rayon::current_num_threads())
@@ -231,6 +232,7 @@ fn run_groups(
             let mut journey = Journey {
                 walk: departure(first, paths, alone),
                 plan,
+                report_after,
                 diverged_at: vec![None; paths],
                 bound: DIVERGED * plan.start.iter().fold(1.0, |a, x| x.abs().max(a)),
             };
@@ -245,6 +247,7 @@ fn run_groups(
 struct Journey<'a> {
     walk: Box<dyn Walk + 'a>,
     plan: &'a DescentPlan<'a>,
+    report_after: u64,
     /// For each path.
     diverged_at: Vec<Option<u64>>,
     bound: f64,
@@ -271,8 +274,10 @@ impl Journey<'_> {
                     self.silence();
                 }
                 k += steps as u64;
-                if k - reported >= STEPS_PER_REPORT {
-                    progress((k - reported) * paths);
+                if k - reported >= self.report_after {
+                    if !progress((k - reported) * paths) {
+                        return;
+                    }
                     reported = k;
                 }
             }
@@ -470,7 +475,7 @@ mod tests {
             sources,
             &plan,
             &|_, w, out| out.copy_from_slice(w),
-            &|_| (),
+            &|_| true,
         )
     }
 
@@ -527,7 +532,7 @@ mod tests {
                 &sources,
                 &plan,
                 &|_, w, out| out.copy_from_slice(w),
-                &|_| (),
+                &|_| true,
             )
             .values
         };

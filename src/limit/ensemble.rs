@@ -33,7 +33,8 @@ pub struct EnsemblePlan<'a> {
 /// Simulates W′ = π(W + b Δt + B √Δt ξ) (weak order 1) from `start` ∈ Γ.
 ///
 /// `record(path, w, frame)` is called at every record time and returns what is kept; the result is one row a path,
-/// `times.len()` entries each, or the error at which the path ended. `finished` is called after each path.
+/// `times.len()` entries each, or the error at which the path ended. `goes_on` is asked before each step; where it says no
+/// the path ends with [`GeometryError::Cancelled`].
 /// Results do not depend on the number of threads.
 pub fn run_ensemble<M: Model, T: Send>(
     process: &LimitProcess<M>,
@@ -41,15 +42,11 @@ pub fn run_ensemble<M: Model, T: Send>(
     plan: &EnsemblePlan,
     step_size_at: impl Fn(f64) -> f64 + Sync,
     record: impl Fn(usize, &DVector<f64>, &Frame) -> T + Sync,
-    finished: impl Fn() + Sync,
+    goes_on: impl Fn() -> bool + Sync,
 ) -> Vec<Result<Vec<T>, GeometryError>> {
     (plan.first_path..plan.first_path + plan.paths)
         .into_par_iter()
-        .map(|path| {
-            let row = run_path(process, start, plan, path, &step_size_at, &record);
-            finished();
-            row
-        })
+        .map(|path| run_path(process, start, plan, path, &step_size_at, &record, &goes_on))
         .collect()
 }
 
@@ -60,6 +57,7 @@ fn run_path<M: Model, T>(
     path: usize,
     step_size_at: &impl Fn(f64) -> f64,
     record: &impl Fn(usize, &DVector<f64>, &Frame) -> T,
+    goes_on: &impl Fn() -> bool,
 ) -> Result<Vec<T>, GeometryError> {
     let mut random = path_stream(plan.seed, plan.level, path);
     let (mut w, mut frame) = project(process.noisy, start, process.rank)?;
@@ -70,6 +68,9 @@ fn run_path<M: Model, T>(
         let dt = (time - now) / steps as f64;
         let mut step = 0;
         while step < steps {
+            if !goes_on() {
+                return Err(GeometryError::Cancelled);
+            }
             let merged = plan.merged.min(steps - step);
             let at = now + step as f64 * dt;
             let coefficients = process.coefficients(&w, &frame, step_size_at(at));

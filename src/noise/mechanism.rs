@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::models::Model;
 
 /// A way to inject noise into training (theory: README, "Where noise enters").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
     /// Random sample weights.

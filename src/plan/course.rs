@@ -87,7 +87,7 @@ impl Course {
                 &plan,
                 track.step_size_at,
                 record,
-                || (),
+                || true,
             );
             let mut whole = Vec::new();
             let mut reason = None;
@@ -109,6 +109,7 @@ impl Course {
                 &times,
                 tolerance,
                 track.step_size_at,
+                |_| true,
             )?;
             vec![points.iter().map(|p| observe(p.w.as_slice())).collect()]
         };

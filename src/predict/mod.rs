@@ -15,6 +15,7 @@ use crate::models::{AnyModel, Model};
 use crate::noise::Source;
 use crate::random::{Law, Sampling};
 use crate::scenario::{Clock, IntegratorKind, Level, LevelClock, ScenarioError, Study};
+use crate::warning::Warning;
 
 /// The prediction for one rung.
 #[derive(Clone, Debug)]
@@ -309,20 +310,16 @@ fn masks_fit_in_memory(study: &Study) -> Result<(), ScenarioError> {
     Ok(())
 }
 
-/// What a reader should know before trusting the comparison, in words; empty for most studies.
-pub fn warnings(study: &Study, prediction: &Prediction) -> Vec<String> {
+/// What a reader should know before trusting the comparison; nothing for most studies.
+pub fn warnings(study: &Study, prediction: &Prediction) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if !study.noisy.model().is_smooth() {
-        warnings.push(
-            "with ReLU the manifold Γ is only piecewise smooth: the theory holds on each piece, and says nothing of paths that cross a kink".into(),
-        );
+        warnings.push(Warning::PiecewiseSmooth);
     }
     if prediction.noise_order == NoiseOrder::Curved && prediction.regime() == Regime::Degenerate {
         let ratio = |level: &Level| level.sigma.powi(2) / level.step_size;
-        let worst = study.levels.iter().map(ratio).fold(0.0, f64::max);
-        warnings.push(format!(
-            "the mean of ∇L̂ is not ∇L: the limit needs σ² ≪ α; here σ²/α is up to {worst:.3}"
-        ));
+        let ratio = study.levels.iter().map(ratio).fold(0.0, f64::max);
+        warnings.push(Warning::BiasedGradient { ratio });
     }
     warnings
 }

@@ -7,7 +7,7 @@ use super::streams::Streams;
 use crate::scalar::{Paths, Scalar};
 
 /// How the samples of a step are chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sampling {
     /// B independent uniform choices: a sample can be in a batch more than once.

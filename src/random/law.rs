@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// The first three are σ times a law of unit variance; the shape of the Bernoulli mask changes with
 /// σ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Law {
     /// η ~ N(0, σ²), by Box–Muller.

@@ -99,7 +99,7 @@ pub fn overall_table(all: &[Finished], width: Option<u16>, colours: bool) -> Str
 pub fn comparison_text(comparison: &Comparison) -> String {
     let mut text = comparison.sentence();
     for note in &comparison.notes {
-        let _ = write!(text, "\nnote: {note}");
+        let _ = write!(text, "\nwarning: {}", note.line());
     }
     for change in comparison.findings() {
         let _ = write!(text, "\n{}: {}", numbered(change), change.sentence());

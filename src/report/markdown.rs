@@ -83,7 +83,7 @@ fn changes(text: &mut String, finished: &Finished) {
     };
     let _ = writeln!(text, "\n{}", plain(&comparison.sentence()));
     for note in &comparison.notes {
-        let _ = writeln!(text, "\nNote: {}", plain(note));
+        let _ = writeln!(text, "\nWarning: {}", plain(&note.line()));
     }
     if comparison.findings().next().is_none() {
         return;

@@ -12,14 +12,14 @@ use super::{OutputFile, ReportError};
 
 /// How a single figure is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum PictureFormat {
     /// Vectors, with text as text.
     Svg,
     /// Pixels, 288 an inch.
     Png,
 }
 
-impl Format {
+impl PictureFormat {
     /// The ending of a file name.
     pub fn ending(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ pub fn write_report(folder: &Path) -> Result<PathBuf, StoredError> {
     };
     std::fs::create_dir_all(&plots).map_err(fail(&plots))?;
     for name in figures::names() {
-        for format in [Format::Svg, Format::Png] {
+        for format in [PictureFormat::Svg, PictureFormat::Png] {
             let path = plots.join(format!("{name}.{}", format.ending()));
             if !figures.iter().any(|figure| figure.name == name) && path.exists() {
                 std::fs::remove_file(&path).map_err(fail(&path))?;
@@ -51,7 +51,7 @@ pub fn write_report(folder: &Path) -> Result<PathBuf, StoredError> {
         }
     }
     for figure in &figures {
-        for format in [Format::Svg, Format::Png] {
+        for format in [PictureFormat::Svg, PictureFormat::Png] {
             let path = plots.join(format!("{}.{}", figure.name, format.ending()));
             let content = drawn(figure, format, Setting::default().font_size)?;
             write_atomically(&path, |out| out.write_all(&content))?;
@@ -83,7 +83,7 @@ pub fn write_comparison(folders: &[PathBuf], file: &OutputFile) -> Result<(), St
 pub fn plot(
     folder: &Path,
     figure: &str,
-    format: Format,
+    format: PictureFormat,
     font_size: f64,
 ) -> Result<Vec<u8>, StoredError> {
     // A mistyped name is told before the folder is read.
@@ -102,14 +102,14 @@ pub fn write_plot(path: &Path, content: &[u8]) -> Result<(), StoredError> {
     Ok(write_atomically(path, |out| out.write_all(content))?)
 }
 
-fn drawn(figure: &Figure, format: Format, font_size: f64) -> Result<Vec<u8>, StoredError> {
+fn drawn(figure: &Figure, format: PictureFormat, font_size: f64) -> Result<Vec<u8>, StoredError> {
     let setting = Setting {
         font_size,
         ..Setting::default()
     };
     let text = svg(figure, setting);
     match format {
-        Format::Svg => Ok(text.into_bytes()),
-        Format::Png => png(figure.name, &text),
+        PictureFormat::Svg => Ok(text.into_bytes()),
+        PictureFormat::Png => png(figure.name, &text),
     }
 }

@@ -23,6 +23,24 @@ pub enum ReportError {
     /// The file holds something.
     #[error("{0} is not empty; choose another file, or overwrite it with --force")]
     FileExists(PathBuf),
+    /// There is nothing to go on with.
+    #[error(
+        "can't go on with {path}: {reason}; leave --resume out to begin anew in another folder"
+    )]
+    NotUnfinished {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A file can't be read.
+    #[error("can't read {path}: {source}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The folder can't be made or written.
     #[error("can't write to {path}: {source}")]
     Write {
@@ -221,10 +239,11 @@ impl RunFolder {
             }
             self.file("verdict.json", |out| json(out, verdict))?;
         }
-        self.file("manifest.json", |out| json(out, manifest))
+        self.file("manifest.json", |out| json(out, manifest))?;
+        self.forget_unfinished()
     }
 
-    fn remove(&self, name: &str) -> Result<(), ReportError> {
+    pub(super) fn remove(&self, name: &str) -> Result<(), ReportError> {
         let path = self.path.join(name);
         match std::fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -240,7 +259,7 @@ impl RunFolder {
         let _ = std::fs::remove_dir(&self.path);
     }
 
-    fn file(
+    pub(super) fn file(
         &self,
         name: &str,
         content: impl FnOnce(&mut BufWriter<&NamedTempFile>) -> io::Result<()>,
@@ -249,7 +268,7 @@ impl RunFolder {
     }
 }
 
-fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+pub(super) fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)
 }

@@ -317,7 +317,7 @@ pub fn prediction_text(study: &Study, prediction: &Prediction) -> String {
     };
     let _ = writeln!(text, "Brownian part  {brownian}");
     for warning in warnings(study, prediction) {
-        let _ = writeln!(text, "warning        {warning}");
+        let _ = writeln!(text, "warning        {}", warning.line());
     }
     for fault in planted_faults(study, prediction) {
         let _ = writeln!(text, "planted fault  {fault}");

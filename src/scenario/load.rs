@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
@@ -11,37 +12,83 @@ use super::ScenarioSpec;
 const OVERRIDDEN: &str = " (after --set)";
 
 /// Something is wrong with a scenario; shown as `file:line:column: message` with the line itself beneath.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.plain())]
 pub struct ScenarioError {
     /// Name of the file.
     pub file: String,
-    /// Line and column, counted from 1, and the text of the line, where they are known.
-    pub place: Option<(usize, usize, String)>,
-    /// What is wrong.
+    /// Where in the text, if that is known.
+    pub place: Option<Place>,
+    /// What is wrong, and what was expected.
     pub message: String,
-    /// What to do about it; may be empty.
+    /// What to do about it, with the nearest valid value where there is one; may be empty.
     pub help: String,
+}
+
+/// A part of the text of a scenario, within one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The whole text that was parsed.
+    pub text: Arc<str>,
+    /// Which bytes of it.
+    pub span: Range<usize>,
+    /// The line, from 1.
+    pub line: usize,
+    /// The character in the line, from 1.
+    pub column: usize,
+}
+
+impl Place {
+    /// None if the text is shorter.
+    fn new(text: &str, span: Range<usize>) -> Option<Self> {
+        let before = text.get(..span.start)?;
+        let begin = before.rfind('\n').map_or(0, |i| i + 1);
+        let line = text[begin..].lines().next().unwrap_or_default();
+        Some(Self {
+            line: before.matches('\n').count() + 1,
+            column: text[begin..span.start].chars().count() + 1,
+            span: span.start
+                ..span
+                    .end
+                    .clamp(span.start, (begin + line.len()).max(span.start)),
+            text: text.into(),
+        })
+    }
+
+    /// The line itself.
+    pub fn line_text(&self) -> &str {
+        self.text.lines().nth(self.line - 1).unwrap_or_default()
+    }
 }
 
 impl ScenarioError {
     fn at(source: &Source, span: Option<Range<usize>>, message: String, help: String) -> Self {
-        let text = source.text.as_str();
-        let place = span.filter(|span| span.start <= text.len()).map(|span| {
-            let before = &text[..span.start];
-            let begin = before.rfind('\n').map_or(0, |i| i + 1);
-            let line = text[begin..].lines().next().unwrap_or_default();
-            (
-                before.matches('\n').count() + 1,
-                text[begin..span.start].chars().count() + 1,
-                line.to_owned(),
-            )
-        });
         Self {
             file: source.file.clone(),
-            place,
+            place: span.and_then(|span| Place::new(&source.text, span)),
             message,
             help,
         }
+    }
+
+    /// In plain text, with a caret under the place.
+    fn plain(&self) -> String {
+        let mut text = self.file.clone();
+        if let Some(place) = &self.place {
+            let Place { line, column, .. } = place;
+            text += &format!(":{line}:{column}");
+        }
+        text += &format!(": {}", self.message);
+        if let Some(place) = &self.place {
+            let number = place.line.to_string();
+            let gutter = " ".repeat(number.len());
+            let (line, indent) = (place.line_text(), " ".repeat(place.column - 1));
+            text += &format!("\n{gutter} |\n{number} | {line}\n{gutter} | {indent}^");
+        }
+        if !self.help.is_empty() {
+            text += &format!("\nhelp: {}", self.help);
+        }
+        text
     }
 }
 
@@ -92,31 +139,6 @@ impl Source {
     }
 }
 
-impl std::fmt::Display for ScenarioError {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(f, "{}", self.file)?;
-        if let Some((line, column, _)) = &self.place {
-            write!(f, ":{line}:{column}")?;
-        }
-        write!(f, ": {}", self.message)?;
-        if let Some((line, column, text)) = &self.place {
-            let number = line.to_string();
-            let gutter = " ".repeat(number.len());
-            write!(
-                f,
-                "\n{gutter} |\n{number} | {text}\n{gutter} | {}^",
-                " ".repeat(column - 1)
-            )?;
-        }
-        if !self.help.is_empty() {
-            write!(f, "\nhelp: {}", self.help)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ScenarioError {}
-
 /// Reads and parses a scenario file; `overrides` are `key=value` with dotted keys, the value in TOML.
 ///
 /// Returns the spec, where it came from, and the text as it stands in the file.
@@ -128,16 +150,41 @@ pub fn load(
     overrides: &[String],
 ) -> Result<(ScenarioSpec, Source, String), ScenarioError> {
     let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| ScenarioError {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        ScenarioError {
         file: file.clone(),
         place: None,
         message: format!("can't read the scenario: {error}"),
-        help:
+        help: beside(path).map_or(
             "the shipped ones are in scenarios/; `singlim new MODEL NOISE` writes one to start from"
                 .into(),
+            |near| format!("did you mean {}?", near.display()),
+        ),
+    }
     })?;
     let (spec, source) = parse(&file, &text, overrides)?;
     Ok((spec, source, text))
+}
+
+/// The scenario in the same folder whose name is nearest to that of a file that does not exist.
+fn beside(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    if path.exists() {
+        return None;
+    }
+    let names = std::fs::read_dir(folder).ok()?.filter_map(|entry| {
+        let name = entry.ok()?.file_name().into_string().ok()?;
+        name.ends_with(".toml").then_some(name)
+    });
+    let names: Vec<String> = names.collect();
+    let near = names
+        .iter()
+        .min_by_key(|other| strsim::damerau_levenshtein(name, other))?;
+    is_near(name, near).then(|| path.with_file_name(near))
 }
 
 /// Parses the text of a scenario, as [`load`].
@@ -190,17 +237,61 @@ fn deserialize(source: &Source) -> Result<ScenarioSpec, ScenarioError> {
     })
 }
 
-/// Rewrites serde's "unknown field `x`, expected one of `a`, `b`" with the nearest of the expected names.
+/// Serde's message in the words of a user, with the nearest valid name or value.
 fn explain(message: &str) -> (String, String) {
+    if message.starts_with("unknown") {
+        return explain_name(message);
+    }
+    if let Some(name) = message.strip_prefix("missing field ") {
+        let help = format!(
+            "add {name} to this section; `singlim list` and `singlim schema` say what it can be"
+        );
+        return (format!("missing key {name}"), help);
+    }
+    let Some((found, expected)) = message.split_once(", expected ") else {
+        return (message.to_owned(), String::new());
+    };
+    let (expected, numeric) = match expected {
+        "f64" => ("a number", true),
+        "u64" | "usize" => ("a whole number, at least 0", true),
+        "a sequence" => ("a list [ … ]", false),
+        "a string" => ("a text in quotes", false),
+        "a boolean" => ("true or false", false),
+        other => (other, false),
+    };
+    let whole = numeric && expected.starts_with("a whole");
+    // The value as typed: between quotes or backquotes.
+    let value = found.split(['"', '`']).nth(1).unwrap_or_default();
+    let number = value.parse::<f64>().ok().filter(|x| x.is_finite());
+    let help = match number {
+        Some(x) if whole => format!("the nearest valid value is {}", x.round().abs()),
+        Some(x) if numeric => format!("did you mean {x}, without quotes?"),
+        Some(x) if expected.starts_with("a list") => format!("did you mean [{x}]?"),
+        _ if expected == "true or false" && !value.is_empty() => {
+            format!(
+                "did you mean {}?",
+                !["0", "false", "no", "off"].contains(&value)
+            )
+        }
+        _ if expected.starts_with("a list") && found.contains("map") => {
+            "a list of sections has two brackets: [[noise]]".into()
+        }
+        _ if expected.starts_with("a list") && found.contains("string") => {
+            format!("did you mean [\"{value}\"]?")
+        }
+        _ if expected.starts_with("a text") && !value.is_empty() => {
+            format!("did you mean \"{value}\"?")
+        }
+        _ => String::new(),
+    };
+    (format!("{found}, expected {expected}"), help)
+}
+
+/// "unknown field `x`, expected one of `a`, `b`" with the nearest of the expected names.
+fn explain_name(message: &str) -> (String, String) {
     let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let (Some((&wrong, expected)), true) = (names.split_first(), message.starts_with("unknown"))
-    else {
-        let help = if message.contains("expected a sequence") && message.contains("map") {
-            "a list of sections has two brackets: [[noise]]"
-        } else {
-            ""
-        };
-        return (message.to_owned(), help.to_owned());
+    let Some((&wrong, expected)) = names.split_first() else {
+        return (message.to_owned(), String::new());
     };
     let what = if message.starts_with("unknown field") {
         "key"
@@ -213,12 +304,17 @@ fn explain(message: &str) -> (String, String) {
     )
 }
 
-/// "did you mean `x`? valid: …" for a name that is not among `expected`.
-pub(super) fn nearest(wrong: &str, expected: &[&str]) -> String {
+/// Whether a name may be meant by another, mistyped.
+fn is_near(wrong: &str, name: &str) -> bool {
+    strsim::jaro_winkler(wrong, name) > 0.75
+}
+
+/// "did you mean `x`? valid here: …" for a name that is not among `expected`.
+pub fn nearest(wrong: &str, expected: &[&str]) -> String {
     let valid = expected.join(", ");
     let distance = |name: &&&str| strsim::damerau_levenshtein(wrong, name);
     match expected.iter().min_by_key(distance) {
-        Some(near) if strsim::jaro_winkler(wrong, near) > 0.75 => {
+        Some(near) if is_near(wrong, near) => {
             format!("did you mean `{near}`? valid here: {valid}")
         }
         _ => format!("valid here: {valid}"),

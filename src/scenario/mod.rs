@@ -7,15 +7,17 @@ mod model;
 mod observable;
 mod resolve;
 mod schedule;
+mod schema;
 mod spec;
 mod start;
 mod stream;
 mod study;
 mod template;
 
-pub use load::{ScenarioError, Source, load, parse};
+pub use load::{Place, ScenarioError, Source, load, nearest, parse};
 pub use observable::{GENERIC_OBSERVABLES, Observable};
 pub use schedule::{Clock, LevelClock, Schedule};
+pub use schema::schema;
 pub use spec::*;
 pub use start::{StartError, start};
 pub use study::{Arm, Level, Study, integrators};

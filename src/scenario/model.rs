@@ -47,7 +47,9 @@ pub(super) fn model(spec: &ScenarioSpec, source: &Source) -> Result<AnyModel> {
             let depth = spec.model.depth.unwrap_or(2);
             if !(2..=DEEPEST).contains(&depth) {
                 let message = format!("depth must be between 2 and {DEEPEST}, not {depth}");
-                return r.fail("model.depth", message, "");
+                let near = depth.clamp(2, DEEPEST);
+                let help = format!("the nearest valid value is {near}");
+                return r.fail("model.depth", message, help);
             }
             let features = r.features()?;
             let network = DiagonalNetwork::new(features, depth);
@@ -135,7 +137,7 @@ impl Resolver<'_> {
             n => self.fail(
                 "model.dimension",
                 format!("dimension must be between {least} and {most}, not {n}"),
-                "",
+                format!("the nearest valid value is {}", n.clamp(least, most)),
             ),
         }
     }
@@ -156,7 +158,7 @@ impl Resolver<'_> {
             let message = format!(
                 "strength must be finite, and at least 0 for the quadratic profile, not {strength}"
             );
-            return self.fail("model.strength", message, "");
+            return self.fail("model.strength", message, "1 is the default");
         }
         Ok(Valley::new(profile, strength))
     }
@@ -228,7 +230,11 @@ impl Resolver<'_> {
         matrix: Option<(usize, usize)>,
     ) -> Result<Regression<F>> {
         let Some(spec) = &self.spec.data else {
-            return self.fail("model.kind", "the model needs a section [data]", "");
+            return self.fail(
+                "model.kind",
+                "the model needs a section [data]",
+                "`singlim new MODEL NOISE` shows one",
+            );
         };
         let data = self.data(spec, &network, matrix)?;
         let inputs = (network.inputs(), data.features, "inputs", "data.features");

@@ -124,11 +124,13 @@ impl Resolver<'_> {
         if x.is_finite() && x > 0.0 {
             return Ok(());
         }
-        self.fail(
-            key,
-            format!("{} must be a positive number, not {x}", without_index(key)),
-            "",
-        )
+        let help = if x.is_finite() && x < 0.0 {
+            format!("did you mean {}?", -x)
+        } else {
+            "any number above 0 is valid".into()
+        };
+        let message = format!("{} must be a positive number, not {x}", without_index(key));
+        self.fail(key, message, help)
     }
 
     fn within(&self, key: &str, x: f64, (least, most): (f64, f64)) -> Result<()> {
@@ -140,7 +142,7 @@ impl Resolver<'_> {
         self.fail(
             key,
             format!("{key_shown} must lie between {least:e} and {most:e}, not {x:e}"),
-            "",
+            format!("the nearest valid value is {:e}", x.clamp(least, most)),
         )
     }
 
@@ -258,7 +260,11 @@ impl Resolver<'_> {
         let q = spec.sigma_exponent;
         if !(q.is_finite() && q >= 0.0) {
             let message = format!("ladder.sigma_exponent must be at least 0, not {q}");
-            return self.fail("ladder.sigma_exponent", message, "");
+            return self.fail(
+                "ladder.sigma_exponent",
+                message,
+                "usual exponents are 0, 0.5 and 1",
+            );
         }
         let mut levels = Vec::new();
         for (step_size, paths) in rungs {
@@ -301,7 +307,12 @@ impl Resolver<'_> {
         let at = spec.sigma_step_size.unwrap_or(ladder[1].step_size);
         let Some(base) = ladder.iter().find(|level| level.step_size == at) else {
             let message = format!("ladder.sigma_step_size {at} is not one of ladder.step_sizes");
-            return self.fail("ladder.sigma_step_size", message, "");
+            let away = |level: &&Level| (level.step_size / at).ln().abs();
+            let near = ladder.iter().min_by(|a, b| away(a).total_cmp(&away(b)));
+            let help = near.map_or(String::new(), |near| {
+                format!("the nearest of them is {}", near.step_size)
+            });
+            return self.fail("ladder.sigma_step_size", message, help);
         };
         for (i, &factor) in spec.sigma_factors.iter().enumerate() {
             let key = format!("ladder.sigma_factors.{i}");
@@ -344,7 +355,7 @@ impl Resolver<'_> {
         if let Some(bad) = sizes.iter().find(|x| !(x.is_finite() && **x > 0.0)) {
             return fail(
                 format!("step sizes must be positive numbers, not {bad}"),
-                "",
+                "each is a fixed factor smaller than the last: [0.2, 0.1, 0.05, 0.025]",
             );
         }
         let mut rungs: Vec<_> = sizes.iter().copied().zip(self.paths(spec)?).collect();
@@ -353,7 +364,10 @@ impl Resolver<'_> {
         for pair in rungs.windows(2) {
             let (a, b) = (pair[0].0, pair[1].0);
             if a == b {
-                return fail(format!("the step size {a} stands twice"), "");
+                return fail(
+                    format!("the step size {a} stands twice"),
+                    "remove one of them",
+                );
             }
             if (a / b / ratio - 1.0).abs() > 0.05 {
                 return fail(
@@ -391,7 +405,8 @@ impl Resolver<'_> {
                 let message = format!(
                     "{n} paths are too few to estimate a standard error; give at least {FEWEST_PATHS}"
                 );
-                self.fail("ladder.paths", message, "")
+                let help = format!("the nearest valid value is {FEWEST_PATHS}");
+                self.fail("ladder.paths", message, help)
             }
         }
     }
@@ -400,7 +415,13 @@ impl Resolver<'_> {
         let spec = &self.spec.ladder;
         self.positive("ladder.horizon", spec.horizon)?;
         let horizon = spec.horizon;
-        let fail = |message: String| self.fail("ladder.records", message, "");
+        let fail = |message: String| {
+            self.fail(
+                "ladder.records",
+                message,
+                "8 equally spaced ones are the default",
+            )
+        };
         match &spec.records {
             RecordsSpec::Count(0) => fail("at least one record is needed".into()),
             RecordsSpec::Count(n) if *n > MOST_RECORDS => {
@@ -479,7 +500,7 @@ impl Resolver<'_> {
                 self.fail(
                     "schedule.floor",
                     format!("schedule.floor must lie in [0, 1), not {floor}"),
-                    "",
+                    "0 is the default",
                 )
             }
         }
@@ -491,7 +512,7 @@ impl Resolver<'_> {
             return self.fail(
                 "schedule",
                 "the polynomial schedule needs schedule.gamma",
-                "",
+                "add gamma = 0.75, say: α_k = α (1 + k/k₀)^−γ",
             );
         };
         self.positive("schedule.gamma", gamma)?;
@@ -507,7 +528,7 @@ impl Resolver<'_> {
             _ => self.fail(
                 "schedule",
                 "the polynomial schedule needs one of schedule.decay_time and schedule.decay_steps",
-                "",
+                "k₀ is given as a slow time or as a number of steps",
             ),
         }
     }
@@ -515,7 +536,7 @@ impl Resolver<'_> {
     fn piecewise(&self) -> Result<Schedule> {
         let Some(given) = &self.spec.schedule.pieces else {
             let message = "the piecewise schedule needs schedule.pieces = [[from, factor], …]";
-            return self.fail("schedule", message, "");
+            return self.fail("schedule", message, "example: [[0.0, 1.0], [0.5, 0.1]]");
         };
         let pieces: Vec<[f64; 2]> = given
             .iter()
@@ -548,7 +569,7 @@ impl Resolver<'_> {
                 return self.fail(
                     key,
                     format!("{key} must be finite and at most 1000, not {scale}"),
-                    "",
+                    "1 is the theory",
                 );
             }
         }
@@ -556,7 +577,7 @@ impl Resolver<'_> {
             return self.fail(
                 "limit.paths",
                 format!("limit.paths must be at least {FEWEST_PATHS}"),
-                "",
+                format!("the nearest valid value is {FEWEST_PATHS}"),
             );
         }
         if limit.integrator == Some(IntegratorKind::RungeKutta) {
@@ -566,10 +587,14 @@ impl Resolver<'_> {
                 )
             };
             if limit.time_step.is_some() {
-                return self.fail("limit.integrator", message("limit.time_step"), "");
+                return self.fail(
+                    "limit.integrator",
+                    message("limit.time_step"),
+                    "remove one of them",
+                );
             }
             if limit.paths.is_some() {
-                return self.fail("limit.paths", message("limit.paths"), "");
+                return self.fail("limit.paths", message("limit.paths"), "remove one of them");
             }
         }
         if let Some(step) = limit.time_step {
@@ -592,7 +617,7 @@ impl Resolver<'_> {
             .any(|noise| noise.law == Law::Bernoulli);
         if limit.masks == MasksSpec::Local && !masks {
             let message = "limit.masks = \"local\" needs a noise with law = \"bernoulli\"";
-            return self.fail("limit.masks", message, "");
+            return self.fail("limit.masks", message, "remove it");
         }
         Ok(())
     }
@@ -712,10 +737,11 @@ impl Resolver<'_> {
             ("margins.share", margins.share, 1.0),
         ] {
             if !(x > 0.0 && x < below) {
+                let usual = if key == "margins.level" { 0.01 } else { 0.5 };
                 return self.fail(
                     key,
                     format!("{key} must lie between 0 and {below}, not {x}"),
-                    "",
+                    format!("{usual} is the default"),
                 );
             }
         }
@@ -723,7 +749,7 @@ impl Resolver<'_> {
         if margins.exponent >= 0.5 {
             let message =
                 "margins.exponent must be below 0.5, or the two time scales can't be told apart";
-            return self.fail("margins.exponent", message, "");
+            return self.fail("margins.exponent", message, "0.25 is the default");
         }
         Ok(())
     }

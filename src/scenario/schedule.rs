@@ -10,7 +10,7 @@ const MOST_ITERATIONS: u64 = 1_000_000_000_000_000;
 const KNOTS: u64 = 2000;
 
 /// Which slow time is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clock {
     /// Σ α_k σ²: the non-degenerate regime.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::derive::Regime;
@@ -9,8 +10,9 @@ use crate::noise::Mechanism;
 use crate::random::{Law, Sampling};
 
 /// A whole scenario file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "A singlim scenario")]
 pub struct ScenarioSpec {
     /// One line that says what is claimed.
     #[serde(default)]
@@ -19,6 +21,7 @@ pub struct ScenarioSpec {
     #[serde(default = "one")]
     pub seed: u64,
     /// What is looked at; the first one is also the one whose time scale is measured.
+    #[schemars(schema_with = "super::schema::observables", length(min = 1))]
     pub observables: Vec<String>,
     /// The loss and where the descent starts.
     pub model: ModelSpec,
@@ -52,10 +55,11 @@ fn one() -> u64 {
 }
 
 /// `[model]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a section [model]")]
 pub struct ModelSpec {
     /// The name of a built-in model.
+    #[schemars(extend("enum" = super::schema::models()))]
     pub kind: String,
     /// w₀: a list in the order of the parameters, a table by name, random or constant.
     pub start: StartSpec,
@@ -64,6 +68,7 @@ pub struct ModelSpec {
     pub dimension: Option<usize>,
     /// Option of some models.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = super::schema::profiles()))]
     pub profile: Option<String>,
     /// Option of some models.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +81,7 @@ pub struct ModelSpec {
     pub widths: Option<Vec<usize>>,
     /// Option of some models.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = super::schema::activations()))]
     pub activation: Option<String>,
     /// Option of some models.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +89,7 @@ pub struct ModelSpec {
 }
 
 /// w₀ in any of its forms. Where a table fits several, the first of them counts.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "the start must be a list of numbers, a table { name = number, … }, { random = number, seed = number } or { constant = number }"
@@ -100,10 +106,11 @@ pub enum StartSpec {
 }
 
 /// `start = { random = s, seed = n }`: w₀ᵢ ~ N(0, s²/fan-inᵢ), independent.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RandomStart {
     /// s > 0.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub random: f64,
     /// Names the random stream; the run's seed does not change the start.
     #[serde(default = "one")]
@@ -111,7 +118,7 @@ pub struct RandomStart {
 }
 
 /// `start = { constant = c }`: w₀ᵢ = c.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConstantStart {
     /// c.
@@ -119,7 +126,7 @@ pub struct ConstantStart {
 }
 
 /// `[data]`: either generated (`samples`, `truth`, …) or read from a file (`file`, `features`, `targets`, …).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a section [data]")]
 pub struct DataSpec {
     /// Names the random streams of generation or split; the run's seed does not change the data.
@@ -172,7 +179,7 @@ pub struct DataSpec {
 }
 
 /// What generated targets follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TruthSpec {
     /// y = β* x, few coefficients ±signal and the others 0.
@@ -186,7 +193,7 @@ pub enum TruthSpec {
 }
 
 /// The law of generated inputs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DesignSpec {
     /// Coordinates N(0, 1), independent.
@@ -197,7 +204,7 @@ pub enum DesignSpec {
 }
 
 /// `[[noise]]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a section [[noise]]")]
 pub struct NoiseSpec {
     /// The mechanism.
@@ -207,6 +214,7 @@ pub struct NoiseSpec {
     pub law: Law,
     /// Standard deviation in units of the ladder's σ.
     #[serde(default = "unit_number")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub scale: f64,
     /// minibatch: B, for real minibatches in place of independent weights.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -224,15 +232,18 @@ fn gaussian() -> Law {
 }
 
 /// `[ladder]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a section [ladder]")]
 pub struct LadderSpec {
     /// α of each rung: at least four, geometric.
+    #[schemars(length(min = 4), inner(range(min = 0)))]
     pub step_sizes: Vec<f64>,
     /// σ at the largest step size.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub sigma: f64,
     /// q in σ ∝ α^q along the ladder; 0 keeps σ fixed.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub sigma_exponent: f64,
     /// Further rungs at one step size with σ multiplied by these factors, to measure the exponent of σ; where the ladder
     /// leaves an error term in σ that does not vanish, they take the errors of a deterministic limit to σ → 0.
@@ -245,6 +256,7 @@ pub struct LadderSpec {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sigma_grid: bool,
     /// T: how long, in slow time at constant step size.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub horizon: f64,
     /// How many equally spaced record times, or the times themselves.
     #[serde(default = "eight")]
@@ -264,7 +276,7 @@ fn eight() -> RecordsSpec {
 }
 
 /// Record times in either form.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "records must be a whole number of equally spaced times, or a list of times"
@@ -277,7 +289,7 @@ pub enum RecordsSpec {
 }
 
 /// Numbers of paths in either form.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "paths must be a whole number of paths, or a list with one for each step size"
@@ -290,7 +302,7 @@ pub enum PathsSpec {
 }
 
 /// `[schedule]`: α_k = α·f(k). Times are in slow time at constant step size.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a section [schedule]")]
 pub struct ScheduleSpec {
     /// The shape f.
@@ -314,7 +326,7 @@ pub struct ScheduleSpec {
 }
 
 /// The shapes of a schedule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScheduleKind {
     /// f = 1.
@@ -329,7 +341,7 @@ pub enum ScheduleKind {
 }
 
 /// `[limit]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a section [limit]")]
 pub struct LimitSpec {
     /// Chosen by the program unless given.
@@ -402,7 +414,7 @@ fn yes() -> bool {
 }
 
 /// Integrators of the limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum IntegratorKind {
     /// Dormand–Prince 5(4) with projection, for deterministic limits.
@@ -412,7 +424,7 @@ pub enum IntegratorKind {
 }
 
 /// How masks enter the limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MasksSpec {
     /// By the non-local regulariser: the theory.
@@ -423,7 +435,7 @@ pub enum MasksSpec {
 }
 
 /// `[coupling]`: paths on which every rung and the limit are driven by the same Brownian motion.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a section [coupling]")]
 pub struct CouplingSpec {
     /// Number of coupled paths.
@@ -433,6 +445,7 @@ pub struct CouplingSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_step: Option<f64>,
     /// What may be left of the distance between coupled paths as α → 0: share of the observable's displacement.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub margin: f64,
 }
 
@@ -447,7 +460,7 @@ impl Default for CouplingSpec {
 }
 
 /// `[expect]`: a derived or measured value that disagrees is a rejected check.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a section [expect]")]
 pub struct ExpectSpec {
     /// The regime.
@@ -455,6 +468,7 @@ pub struct ExpectSpec {
     pub regime: Option<Regime>,
     /// (a, b) in iterations ∝ α^−a σ^−b; those of the derived regime by default.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(equal = 2))]
     pub exponents: Option<Vec<f64>>,
     /// p in error ∝ α^p; not checked unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -468,28 +482,38 @@ pub struct ExpectSpec {
 }
 
 /// `[margins]`: what still counts as agreement. Shares are of the observable's total displacement in the limit.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, expecting = "a section [margins]")]
 pub struct MarginsSpec {
     /// Level of each test: intervals have confidence 1 − 2·level.
+    #[schemars(range(min = 0.001), extend("exclusiveMaximum" = 0.5))]
     pub level: f64,
     /// Mean, extrapolated to α → 0: share of the displacement.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub mean: f64,
     /// Mean squared displacement of a stochastic limit, extrapolated to α → 0: share of its largest value.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub square: f64,
     /// Wasserstein-1 distance of the law at the horizon: share of the limit's standard deviation.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub law: f64,
     /// Kolmogorov–Smirnov distance of the law at the horizon.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub ks: f64,
     /// Exponents of the time scale.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 0.5))]
     pub exponent: f64,
     /// Exponent of the spread around a deterministic limit.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub spread: f64,
     /// Order of convergence.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub order: f64,
     /// The share of the displacement whose crossing defines the time scale.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub share: f64,
     /// Frozen evolution: what may be missing of the final displacement, as a share of it.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub freezing: f64,
 }
 

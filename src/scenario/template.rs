@@ -83,6 +83,7 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
     } = design;
     Ok(format!(
         "# {model_name} with {mechanism} noise. Validate: singlim check FILE. Theory alone: singlim predict FILE.\n\
+         # For completion in editors: singlim schema > schema.json beside it, and #:schema ./schema.json as the first line.\n\
          title = \"{model_name} with {mechanism} noise\"\n\
          seed = 1\n\
          # The first one is also the one whose time scale is measured. Known here: {names}\n\

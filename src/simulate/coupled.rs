@@ -16,6 +16,8 @@ use crate::scenario::{Level, Study};
 /// The limit's error on a path is √(nαλ) of that of the finest rung, up to a factor, if it takes a step for n of that rung;
 /// nαλ by default.
 const DEFAULT_SHARE: f64 = 0.2;
+/// Progress is told about every so many steps of a block.
+const STEPS_PER_REPORT: u64 = 1 << 12;
 /// A path has diverged when a parameter exceeds this multiple of 1 + max|w₀|.
 const DIVERGED: f64 = 1e8;
 
@@ -40,7 +42,7 @@ pub struct CoupledRun {
     pub failure: Option<GeometryError>,
 }
 
-/// Simulates the coupled paths of a study; none where it asks for none.
+/// Simulates the coupled paths of a study; none where it asks for none. What is cancelled is not worth keeping.
 ///
 /// Memory does not grow with the number of steps, and the result is the same bits for any number of threads.
 pub fn run_coupled(
@@ -186,13 +188,21 @@ fn run_block(
     };
     let mut limits: Vec<Result<LimitPair, GeometryError>> = (0..paths).map(pair).collect();
     let bound = DIVERGED * study.start.iter().fold(1.0, |a, x| x.abs().max(a));
-    let mut now = 0;
+    let (mut now, mut reported) = (0, 0);
     for (record, &end) in plan.record_at.iter().enumerate() {
         // An even number of steps of the limit, as equal as whole steps of the finest rung allow.
         let steps = end - now;
         let count = 2 * steps.div_ceil(2 * plan.stride);
         let boundary = |i: u64| (u128::from(i) * u128::from(steps) / u128::from(count)) as u64;
         for i in (0..count).step_by(2) {
+            let done = now + boundary(i);
+            if done - reported >= STEPS_PER_REPORT {
+                if monitor.is_cancelled() {
+                    return None;
+                }
+                monitor.advance((done - reported).saturating_mul(paths as u64));
+                reported = done;
+            }
             let halves = [0, 1].map(|half| {
                 let stretch = boundary(i + half + 1) - boundary(i + half);
                 let driven = rungs.advance(stretch);
@@ -223,8 +233,8 @@ fn run_block(
                 }
             }
         }
-        monitor.advance(steps.saturating_mul(paths as u64));
-        now = end;
+        monitor.advance((end - reported).saturating_mul(paths as u64));
+        (now, reported) = (end, end);
     }
     limits.into_iter().find_map(Result::err)
 }

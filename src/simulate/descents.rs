@@ -4,12 +4,19 @@ use super::{Monitor, Samples};
 use crate::derive::Regime;
 use crate::descent::{DescentPlan, Divergence, StepSizes, run_descent};
 use crate::predict::Prediction;
+use crate::scalar::LANES;
 use crate::scenario::{Clock, Level, LevelClock, Study};
 
 /// How many further records the measurement of the time scale gets, spread evenly in log k ...
 const CLOCK_RECORDS: u32 = 36;
 /// ... over this factor before the horizon.
 const CLOCK_RANGE: f64 = 4096.0;
+/// A rung is run in batches of paths, at most so many ...
+const MOST_BATCHES: usize = 32;
+/// ... of at least so many steps times parameters, so that what is finished can be kept if the run is stopped, ...
+const BATCH_WORK: f64 = 2e9;
+/// ... and of at least so many paths for each thread, so that none waits for long.
+const BATCH_PATHS: usize = 4 * 8 * LANES;
 /// The fast phase is over when its slowest mode has decayed by e^−30.
 const FAST_PHASE_DECAYS: f64 = 30.0;
 
@@ -49,13 +56,28 @@ impl LevelRun {
         self.steps_of(self.level.paths)
     }
 
+    /// Iterations times the paths that are simulated.
+    pub fn steps_done(&self) -> u64 {
+        self.steps_of(self.samples.paths)
+    }
+
     fn steps_of(&self, paths: usize) -> u64 {
         let iterations = self.iterations.last().copied().unwrap_or(0);
         iterations.saturating_mul(paths as u64)
     }
 
+    /// Keeps the first paths only.
+    pub fn truncate(&mut self, paths: usize) {
+        let kept = paths.min(self.samples.paths);
+        let Samples { records, width, .. } = self.samples;
+        self.samples.values.truncate(kept * records * width);
+        self.samples.paths = kept;
+        self.diverged.retain(|divergence| divergence.path < kept);
+        self.level.paths = paths;
+    }
+
     /// Paths that are asked for and not yet simulated.
-    fn missing_paths(&self) -> usize {
+    pub fn missing_paths(&self) -> usize {
         self.level.paths.saturating_sub(self.samples.paths)
     }
 
@@ -66,7 +88,8 @@ impl LevelRun {
 }
 
 /// Simulates the paths that the rungs still lack: all of them for rungs as planned by [`plan_levels`], the further ones for
-/// rungs whose `level.paths` was raised. Either way the result is that of one run with so many paths, bit by bit.
+/// rungs whose `level.paths` was raised. Either way the result is that of one run with so many paths, bit by bit. If the
+/// monitor says to stop, the paths finished until then are kept; [`are_complete`] tells.
 pub fn run_levels(
     study: &Study,
     prediction: &Prediction,
@@ -85,6 +108,11 @@ pub fn run_levels(
     let runs = planned.into_iter().map(run).collect();
     monitor.end();
     runs
+}
+
+/// Whether all rungs have all their paths.
+pub fn are_complete(runs: &[LevelRun]) -> bool {
+    runs.iter().all(|run| run.missing_paths() == 0)
 }
 
 /// The rungs with their record times, nothing simulated yet: all that the limit needs to know of the iterates.
@@ -155,9 +183,38 @@ impl Records {
 fn run_level(
     study: &Study,
     prediction: &Prediction,
-    mut planned: LevelRun,
+    mut run: LevelRun,
     monitor: &dyn Monitor,
 ) -> LevelRun {
+    let begun = run.samples.paths;
+    let work = run.steps_of(run.missing_paths()) as f64 * study.noisy.dimension() as f64;
+    let batches = ((work / BATCH_WORK) as usize).clamp(1, MOST_BATCHES);
+    let least = BATCH_PATHS * rayon::current_num_threads();
+    let batch = run.missing_paths().div_ceil(batches).max(least);
+    // Whole blocks.
+    let batch = batch.next_multiple_of(8 * LANES);
+    while run.missing_paths() > 0 && !monitor.is_cancelled() {
+        let paths = run.missing_paths().min(batch);
+        run_paths(study, prediction, &mut run, paths, monitor);
+    }
+    tracing::info!(
+        step_size = run.level.step_size,
+        sigma = run.level.sigma,
+        paths = run.samples.paths - begun,
+        diverged = run.diverged.len(),
+        "rung simulated"
+    );
+    run
+}
+
+/// Adds so many paths to a rung; none if the monitor says to stop on the way.
+fn run_paths(
+    study: &Study,
+    prediction: &Prediction,
+    planned: &mut LevelRun,
+    paths: usize,
+    monitor: &dyn Monitor,
+) {
     let level = planned.level;
     let clock = prediction.level_clock(study, &level);
     let width = study.observables.len();
@@ -174,7 +231,7 @@ fn run_level(
             StepSizes::Schedule(&schedule)
         },
         sigma: level.sigma,
-        paths: planned.missing_paths(),
+        paths,
         first_path: planned.samples.paths,
         record_at: &planned.iterations,
         values_per_record: width,
@@ -186,15 +243,21 @@ fn run_level(
         let count = if full[record] { width } else { 1 };
         study.observe(w, prediction.rank, &mut out[..count]);
     };
-    let progress = |steps| monitor.advance(steps);
+    let progress = |steps| {
+        monitor.advance(steps);
+        !monitor.is_cancelled()
+    };
     let (model, sources) = (study.noisy.model(), study.noisy.sources());
     let run = run_descent(model, sources, &plan, &observe, &progress);
+    // Whether it got to its end can't be told, so what was under way is left off.
+    if monitor.is_cancelled() {
+        return;
+    }
     let mut values = run.values;
     if study.spec.ladder.late_labels {
         planned.label_late(&mut values);
     }
-    planned.samples.paths += plan.paths;
     planned.samples.values.extend(values);
+    planned.samples.paths += paths;
     planned.diverged.extend(run.diverged);
-    planned
 }

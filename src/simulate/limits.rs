@@ -1,8 +1,10 @@
 //! The limit at the record times of the iterates: one curve or ensemble for all rungs, or one a rung if corrected.
 
+use std::cell::Cell;
+
 use nalgebra::DVector;
 
-use super::{LevelRun, Monitor, Samples};
+use super::{LevelRun, Monitor, Samples, Silent};
 use crate::derive::{Frame, GeometryError, PointEvidence, evidence_at};
 use crate::limit::{EnsemblePlan, Faults, FlowPoint, run_ensemble, run_flow};
 use crate::predict::Prediction;
@@ -102,7 +104,7 @@ pub fn run_limits(
 /// bit. A deterministic limit has one path.
 ///
 /// # Errors
-/// As [`run_limits`].
+/// As [`run_limits`]; [`GeometryError::Cancelled`] if the monitor says to stop.
 pub fn extend_limits(
     study: &Study,
     prediction: &Prediction,
@@ -114,9 +116,12 @@ pub fn extend_limits(
         let rung = run.level.map_or(0, |number| number as usize);
         Limit::of(study, prediction, &levels[rung])
     };
-    let missing = |run: &LimitRun| limit_of(run).paths.saturating_sub(run.samples.paths);
+    let missing = |run: &LimitRun| {
+        let paths = limit_of(run).paths.saturating_sub(run.samples.paths);
+        paths * run.times.len()
+    };
     let missing: usize = limits.iter().map(missing).sum();
-    monitor.begin("limit", "paths", missing as u64);
+    monitor.begin("limit", "records", missing as u64);
     let extended = limits
         .iter_mut()
         .try_for_each(|run| limit_of(run).extend(run, monitor));
@@ -202,22 +207,35 @@ impl<'a> Limit<'a> {
         }
     }
 
-    /// All records of the paths from `first_path` on, path by path.
+    /// All records of the paths from `first_path` on, path by path; the monitor is told of each.
     fn rows(
         &self,
         first_path: usize,
         times: &[f64],
         settings: Settings,
         keep: impl Fn(usize, &DVector<f64>, &Frame) -> Record + Sync,
-        finished: impl Fn() + Sync,
+        monitor: &dyn Monitor,
     ) -> Vec<Result<Vec<Record>, GeometryError>> {
         let mut process = self.prediction.process(self.study);
         process.faults = settings.faults;
         let step_size_at = |t: f64| self.corrected.as_ref().map_or(0.0, |(_, at)| at(t));
         if !self.euler {
             let tolerance = settings.tolerance;
-            let points = run_flow(&process, self.start, times, tolerance, step_size_at);
-            finished();
+            let told = Cell::new(0);
+            let tell = |reached: usize| monitor.advance((reached - told.replace(reached)) as u64);
+            let goes_on = |now: f64| {
+                tell(times.partition_point(|&time| time <= now).max(told.get()));
+                !monitor.is_cancelled()
+            };
+            let points = run_flow(
+                &process,
+                self.start,
+                times,
+                tolerance,
+                step_size_at,
+                goes_on,
+            );
+            tell(times.len());
             let keep = |point: &FlowPoint| keep(0, &point.w, &point.frame);
             return vec![points.map(|points| points.iter().map(keep).collect())];
         }
@@ -230,14 +248,24 @@ impl<'a> Limit<'a> {
             seed: self.study.spec.seed,
             level: self.stream,
         };
-        run_ensemble(&process, self.start, &plan, step_size_at, keep, finished)
+        let keep = |path: usize, w: &DVector<f64>, frame: &Frame| {
+            monitor.advance(1);
+            keep(path, w, frame)
+        };
+        let goes_on = || !monitor.is_cancelled();
+        run_ensemble(&process, self.start, &plan, step_size_at, keep, goes_on)
     }
 
     /// The observables alone; the error is that of the first path where all fail.
-    pub fn values(&self, times: &[f64], settings: Settings) -> Result<Samples, GeometryError> {
+    pub fn values(
+        &self,
+        times: &[f64],
+        settings: Settings,
+        monitor: &dyn Monitor,
+    ) -> Result<Samples, GeometryError> {
         let keep = |_: usize, w: &DVector<f64>, _: &Frame| (self.observe(w.as_slice()), None, None);
         let mut run = self.nothing_yet(times.to_vec());
-        self.collect(&mut run, self.rows(0, times, settings, keep, || ()))?;
+        self.collect(&mut run, self.rows(0, times, settings, keep, monitor))?;
         Ok(run.samples)
     }
 
@@ -251,9 +279,7 @@ impl<'a> Limit<'a> {
             let first = (path == 0).then(|| w.as_slice().to_vec());
             (self.observe(w.as_slice()), seen, first)
         };
-        let rows = self.rows(first, &run.times, self.settings(), keep, || {
-            monitor.advance(1)
-        });
+        let rows = self.rows(first, &run.times, self.settings(), keep, monitor);
         self.collect(run, rows)
     }
 
@@ -294,6 +320,7 @@ impl<'a> Limit<'a> {
                         run.first_path.extend(first);
                     }
                 }
+                Err(GeometryError::Cancelled) => return Err(GeometryError::Cancelled),
                 Err(error) => {
                     let missing = run.samples.records * run.samples.width;
                     run.samples.values.extend(vec![f64::NAN; missing]);
@@ -322,7 +349,7 @@ pub fn draw_limits(
         let mut limit = Limit::of(study, prediction, &run);
         limit.paths = run.level.paths;
         limit.stream = DRAWS + run.level.number;
-        run.samples = limit.values(&run.slow_times, limit.settings())?;
+        run.samples = limit.values(&run.slow_times, limit.settings(), &Silent)?;
         Ok(run)
     };
     planned.into_iter().map(draw).collect()

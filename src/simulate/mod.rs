@@ -9,7 +9,7 @@ mod samples;
 mod stages;
 
 pub use coupled::{CoupledRun, run_coupled};
-pub use descents::{LevelRun, plan_levels, run_levels};
+pub use descents::{LevelRun, are_complete, plan_levels, run_levels};
 pub use limits::{LimitRun, draw_limits, extend_limits, run_limits};
 pub use refinement::{Refinement, TRIED_ERROR, refine_limits};
 pub use samples::{Moments, Samples};
@@ -72,6 +72,10 @@ pub trait Monitor: Sync {
     fn advance(&self, units: u64);
     /// The phase has ended.
     fn end(&self);
+    /// Whether to stop: asked every so often. What is under way is then left unfinished.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
 }
 
 /// Says nothing.

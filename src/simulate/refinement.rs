@@ -40,7 +40,9 @@ pub fn refine_limits(
 ) -> Vec<Refinement> {
     let stochastic = !prediction.is_deterministic();
     let runs = 2 + usize::from(stochastic);
-    monitor.begin("limit varied", "runs", (runs * limits.len()) as u64);
+    let records = |run: &LimitRun| runs * run.samples.paths.min(PATHS) * run.times.len();
+    let records: usize = limits.iter().map(records).sum();
+    monitor.begin("limit varied", "records", records as u64);
     let refine = |run: &LimitRun| {
         let first = levels.iter().find(|level| {
             let own = run.level.is_none_or(|number| number == level.level.number);
@@ -49,11 +51,7 @@ pub fn refine_limits(
         let mut limit = Limit::of(study, prediction, first);
         limit.paths = limit.paths.min(PATHS);
         let own = limit.settings();
-        let vary = |settings: Settings| {
-            let samples = limit.values(&run.times, settings).ok();
-            monitor.advance(1);
-            samples
-        };
+        let vary = |settings: Settings| limit.values(&run.times, settings, monitor).ok();
         let with = |faults: Faults| vary(Settings { faults, ..own });
         let wrong = |scale: f64| scale * (1.0 + TRIED_ERROR);
         let faults = own.faults;

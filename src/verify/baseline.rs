@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Check, FORMAT, Table, Verdict};
 use crate::statistics::{Change, Measured, change, holm};
+use crate::warning::Warning;
 
 /// An earlier verdict.
 #[derive(Clone, Debug)]
@@ -213,8 +214,8 @@ pub struct Comparison {
     pub changes: Vec<CheckChange>,
     /// The probability with which any estimate is called moved by chance, at most.
     pub false_alarm_rate: f64,
-    /// What else differs, in sentences.
-    pub notes: Vec<String>,
+    /// What else differs.
+    pub notes: Vec<Warning>,
 }
 
 impl Comparison {
@@ -397,31 +398,23 @@ fn moved(before: &Check, after: &Check, levels: [f64; 2]) -> Option<Change> {
     change(measured(before, levels[0])?, measured(after, levels[1])?).ok()
 }
 
-fn notes(then: &Verdict, now: &Verdict) -> Vec<String> {
+fn notes(then: &Verdict, now: &Verdict) -> Vec<Warning> {
     let (Some(before), Some(after)) = (&then.subject, &now.subject) else {
-        return vec![
-            "the baseline does not say which scenario it is of: changes of the scenario are not noticed"
-                .into(),
-        ];
+        return vec![Warning::BaselineUnnamed];
     };
     let mut notes = Vec::new();
     if before.name != after.name {
-        notes.push(format!("the baseline is of the scenario `{}`", before.name));
+        let name = before.name.clone();
+        notes.push(Warning::BaselineOfAnother { name });
     }
     let mut keys = Vec::new();
     changed_keys(&before.scenario, &after.scenario, "", &mut keys);
     keys.retain(|key| key != "seed");
-    if !keys.is_empty() {
-        notes.push(format!(
-            "the scenario is not the baseline's: {} changed; if that is meant, make a new baseline",
-            keys.join(", ")
-        ));
-    }
     if before.seed == after.seed && keys.is_empty() {
-        notes.push(format!(
-            "both runs have seed {} and share their random numbers, so the joint uncertainty is an upper bound; another --seed makes them independent",
-            after.seed
-        ));
+        notes.push(Warning::SharedSeed { seed: after.seed });
+    }
+    if !keys.is_empty() {
+        notes.push(Warning::ScenarioChanged { keys });
     }
     notes
 }
@@ -580,18 +573,24 @@ mod tests {
     fn a_changed_scenario_is_said_key_by_key() {
         let now = verdict(Vec::new());
         let mut then = now.clone();
-        assert!(notes(&then, &now)[0].contains("share their random numbers"));
+        assert!(
+            notes(&then, &now)[0]
+                .to_string()
+                .contains("share their random numbers")
+        );
         let subject = then.subject.as_mut().unwrap();
         subject.seed = 2;
         subject.scenario = json!({"seed": 2, "ladder": {"paths": 16, "records": 3, "sigma": 0.3}});
         let said = notes(&then, &now);
         assert_eq!(said.len(), 1);
         assert!(
-            said[0].contains("ladder.paths, ladder.records changed"),
+            said[0]
+                .to_string()
+                .contains("ladder.paths, ladder.records changed"),
             "{said:?}"
         );
         then.subject = None;
-        assert!(notes(&then, &now)[0].contains("does not say"));
+        assert!(notes(&then, &now)[0].to_string().contains("does not say"));
     }
 
     #[test]

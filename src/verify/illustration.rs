@@ -104,7 +104,15 @@ fn curve(
     times.sort_by(f64::total_cmp);
     let process = prediction.process(study);
     let tolerance = study.spec.limit.tolerance;
-    let points = run_flow(&process, &prediction.landing, &times, tolerance, |_| 0.0).ok()?;
+    let points = run_flow(
+        &process,
+        &prediction.landing,
+        &times,
+        tolerance,
+        |_| 0.0,
+        |_| true,
+    )
+    .ok()?;
     let mut values = vec![0.0; study.observables.len()];
     let mut rows = Vec::new();
     for point in points {

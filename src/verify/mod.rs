@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::derive::Regime;
 use crate::predict::Prediction;
 use crate::scenario::{Arm, MarginsSpec, Study};
-use crate::simulate::{CoupledRun, LevelRun, LimitRun, Refinement, Simulation};
+use crate::simulate::{CoupledRun, LevelRun, LimitRun, Monitor, Refinement, Silent, Simulation};
 use crate::statistics::{Equivalence, Interval, Outcome, StatisticsError, equivalence, holm};
 
 pub use baseline::{Baseline, BaselineError, CheckChange, Comparison, Finding};
@@ -411,6 +411,32 @@ impl<'a> Evidence<'a> {
 
 /// Compares iterates and limit, and on coupled paths where there are any.
 pub fn verify(study: &Study, prediction: &Prediction, simulation: &Simulation) -> Verdict {
+    verify_watched(study, prediction, simulation, &Silent)
+}
+
+/// [`verify`], which tells the monitor how it gets on. Some seconds at most: it is not stopped on the way.
+pub fn verify_watched(
+    study: &Study,
+    prediction: &Prediction,
+    simulation: &Simulation,
+    monitor: &dyn Monitor,
+) -> Verdict {
+    monitor.begin("checks", "steps", STEPS);
+    let verdict = judge(study, prediction, simulation, &|| monitor.advance(1));
+    monitor.end();
+    tracing::info!(verdict = %verdict.verdict, checks = verdict.checks.len(), "judged");
+    verdict
+}
+
+/// How often [`judge`] tells that a step is done.
+const STEPS: u64 = 6;
+
+fn judge(
+    study: &Study,
+    prediction: &Prediction,
+    simulation: &Simulation,
+    step: &dyn Fn(),
+) -> Verdict {
     let (levels, limits) = (simulation.levels, simulation.limits);
     let evidence = Evidence {
         study,
@@ -432,6 +458,7 @@ pub fn verify(study: &Study, prediction: &Prediction, simulation: &Simulation) -
         checks.extend(standstill::expectations(&evidence));
     } else {
         checks.extend(mean::checks(&evidence, &mut errors, &mut tables));
+        step();
         if evidence.is_deterministic() {
             checks.extend(spread::checks(&evidence));
         } else {
@@ -439,10 +466,14 @@ pub fn verify(study: &Study, prediction: &Prediction, simulation: &Simulation) -
             checks.extend(law_checks);
             tables.push(laws);
         }
+        step();
         checks.extend(time_scale::checks(&evidence, &mut tables));
+        step();
         checks.extend(collapse::checks(&evidence, &mut tables));
+        step();
         checks.extend(freezing::checks(&evidence));
         checks.extend(coupled::checks(&evidence, &mut tables));
+        step();
     }
     let false_alarm_rate = 2.0 * study.spec.margins.level;
     keep_significant(&mut checks, false_alarm_rate);
@@ -473,6 +504,7 @@ pub fn verify(study: &Study, prediction: &Prediction, simulation: &Simulation) -
     budget::charge(&evidence, &mut checks);
     let budget = budget::rows(&evidence, &checks);
     tables.push(budget::table(&budget));
+    step();
     let verdict = Outcome::worst(checks.iter().map(|check| check.verdict));
     Verdict {
         verdict,

@@ -3,13 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Check, Subject, Table, Verdict, verify};
+use super::{Check, Subject, Table, Verdict, verify_watched};
 use crate::derive::GeometryError;
 use crate::predict::Prediction;
 use crate::scenario::Study;
 use crate::simulate::{
-    LevelRun, LimitRun, Monitor, Simulation, enlarged, extend_limits, plan_levels, run_levels,
-    run_limits,
+    LevelRun, LimitRun, Monitor, Simulation, are_complete, enlarged, extend_limits, plan_levels,
+    run_levels, run_limits,
 };
 use crate::statistics::{Outcome, doublings_needed, stage_level, std_error_of};
 
@@ -61,6 +61,8 @@ pub enum Stop {
     },
     /// The next stage would not fit in memory.
     Memory,
+    /// Asked for.
+    Requested,
 }
 
 /// A study that is verified in stages, each with twice the paths of the one before.
@@ -82,10 +84,19 @@ pub struct Sequential<'a> {
 impl<'a> Sequential<'a> {
     /// Nothing simulated yet.
     pub fn new(declared: &'a Study, prediction: &'a Prediction) -> Self {
+        Self::from_levels(declared, prediction, plan_levels(declared, prediction))
+    }
+
+    /// Of the first stage, these rungs are there in part.
+    pub fn from_levels(
+        declared: &'a Study,
+        prediction: &'a Prediction,
+        levels: Vec<LevelRun>,
+    ) -> Self {
         Self {
             declared,
             prediction,
-            levels: plan_levels(declared, prediction),
+            levels,
             limits: Vec::new(),
             verdict: None,
             stages: Vec::new(),
@@ -107,27 +118,55 @@ impl<'a> Sequential<'a> {
     /// Runs the next stage: simulates its new paths and compares all.
     ///
     /// # Errors
-    /// The limit can't be continued.
+    /// The limit can't be continued. If the monitor says to stop, [`GeometryError::Cancelled`]; everything is then as after
+    /// the stage before, or of the first stage what is there.
     pub fn advance(&mut self, monitor: &dyn Monitor) -> Result<&Stage, GeometryError> {
+        let kept: Vec<_> = self.levels.iter().map(|run| run.samples.paths).collect();
+        let limits = if self.stages.is_empty() {
+            Vec::new()
+        } else {
+            self.limits.clone()
+        };
+        if let Err(error) = self.run_stage(monitor) {
+            if !self.stages.is_empty() {
+                let levels = self.levels.iter_mut();
+                levels
+                    .zip(kept)
+                    .for_each(|(run, paths)| run.truncate(paths));
+                self.limits = limits;
+            }
+            return Err(error);
+        }
+        Ok(&self.stages[self.stages.len() - 1])
+    }
+
+    fn run_stage(&mut self, monitor: &dyn Monitor) -> Result<(), GeometryError> {
         let begin = Instant::now();
         let number = self.stages.len() + 1;
         let study = self.study_of(number);
         for (run, level) in self.levels.iter_mut().zip(&study.levels) {
             run.level = *level;
         }
-        let (prediction, levels) = (self.prediction, std::mem::take(&mut self.levels));
+        let prediction = self.prediction;
         self.limits = if number == 1 {
-            run_limits(&study, prediction, &levels, monitor)?
+            run_limits(&study, prediction, &self.levels, monitor)?
         } else {
             let limits = std::mem::take(&mut self.limits);
-            extend_limits(&study, prediction, &levels, limits, monitor)?
+            extend_limits(&study, prediction, &self.levels, limits, monitor)?
         };
         let descent = Instant::now();
+        let levels = std::mem::take(&mut self.levels);
         self.levels = run_levels(&study, prediction, levels, monitor);
         self.descending += descent.elapsed().as_secs_f64();
+        if !are_complete(&self.levels) {
+            return Err(GeometryError::Cancelled);
+        }
         let simulated = begin.elapsed();
         let simulation = Simulation::of(&study, prediction, &self.levels, &self.limits, monitor);
-        let verdict = verify(&study, prediction, &simulation);
+        if monitor.is_cancelled() {
+            return Err(GeometryError::Cancelled);
+        }
+        let verdict = verify_watched(&study, prediction, &simulation, monitor);
         self.simulating += simulated.as_secs_f64();
         self.comparing = (begin.elapsed() - simulated).as_secs_f64();
         self.history.push(verdict.checks.clone());
@@ -141,7 +180,17 @@ impl<'a> Sequential<'a> {
             seconds: begin.elapsed().as_secs_f64(),
         });
         self.verdict = Some(verdict);
-        Ok(&self.stages[number - 1])
+        Ok(())
+    }
+
+    /// The stages so far.
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// The iterates so far.
+    pub fn into_levels(self) -> Vec<LevelRun> {
+        self.levels
     }
 
     /// Whether and why to stop after the stages so far, with so much of the budget left.
@@ -198,6 +247,7 @@ impl<'a> Sequential<'a> {
                 format!("the next stage would take {} more", in_words(*next_seconds))
             }
             Stop::Memory => "the next stage would not fit in memory".into(),
+            Stop::Requested => "stopped on request".into(),
         };
         let spent: f64 = self.stages.iter().map(|stage| stage.seconds).sum();
         let needed = match self.doublings_needed() {
@@ -333,6 +383,46 @@ fn in_words(seconds: f64) -> String {
 mod tests {
     use super::*;
     use crate::statistics::Interval;
+
+    /// Says to stop in the second stage, after some of its path-steps.
+    struct StopsAfter(std::sync::atomic::AtomicU64, u64);
+
+    impl Monitor for StopsAfter {
+        fn begin(&self, _: &str, _: &str, _: u64) {}
+        fn advance(&self, units: u64) {
+            self.0
+                .fetch_add(units, std::sync::atomic::Ordering::Relaxed);
+        }
+        fn end(&self) {}
+        fn is_cancelled(&self) -> bool {
+            self.0.load(std::sync::atomic::Ordering::Relaxed) > self.1
+        }
+    }
+
+    #[test]
+    fn a_stage_that_is_stopped_leaves_everything_as_after_the_one_before() {
+        let text = "observables = [\"imbalance\"]\n[model]\nkind = \"product\"\nstart = [2.0, 0.5]\n\
+             [[noise]]\nkind = \"sgld\"\n[ladder]\nstep_sizes = [0.16, 0.08, 0.04, 0.02]\nsigma = 0.3\n\
+             horizon = 0.05\nrecords = 2\npaths = 8\n";
+        let (spec, source) = crate::scenario::parse("s.toml", text, &[]).unwrap();
+        let study = Study::resolve(spec, source).unwrap();
+        let prediction = crate::predict::predict(&study).unwrap();
+        let monitor = StopsAfter(0.into(), u64::MAX);
+        let mut sequential = Sequential::new(&study, &prediction);
+        sequential.advance(&monitor).unwrap();
+        let done = monitor.0.load(std::sync::atomic::Ordering::Relaxed);
+        let (levels, limits) = (sequential.levels.clone(), sequential.limits.clone());
+        for after in [1, done / 2] {
+            let monitor = StopsAfter(0.into(), after);
+            let error = sequential.advance(&monitor).unwrap_err();
+            assert_eq!(error.to_string(), GeometryError::Cancelled.to_string());
+            assert_eq!(format!("{levels:?}"), format!("{:?}", sequential.levels));
+            assert_eq!(format!("{limits:?}"), format!("{:?}", sequential.limits));
+        }
+        assert_eq!(sequential.stages().len(), 1);
+        let (_, _, verdict) = sequential.finish(&Stop::Requested).unwrap();
+        assert!(verdict.sentence.contains("stopped on request"));
+    }
 
     fn check(name: &str, half_width: f64) -> Check {
         let interval = Interval::around(0.0, half_width);

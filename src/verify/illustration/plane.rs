@@ -6,7 +6,7 @@ use super::{Table, has_one_curve, horizon};
 use crate::derive::{Frame, project};
 use crate::descent::{DescentPlan, StepSizes, run_descent};
 use crate::limit::{EnsemblePlan, run_ensemble, run_flow};
-use crate::models::{Injection, Model, with_model};
+use crate::models::{Injection, Model};
 use crate::predict::Prediction;
 use crate::scenario::{Arm, Study};
 use crate::simulate::{LevelRun, LimitRun};
@@ -93,7 +93,7 @@ pub fn table(
 }
 
 fn loss(study: &Study, w: &[f64]) -> f64 {
-    with_model!(study.noisy.model(), model => model.loss(w, &Injection::<f64>::NONE))
+    study.noisy.model().loss(w, &Injection::<f64>::NONE)
 }
 
 struct Window {
@@ -185,9 +185,14 @@ fn limit(
     };
     if has_one_curve(prediction, limits) {
         let tolerance = study.spec.limit.tolerance;
-        let flow = run_flow(&process, &prediction.landing, &times(80), tolerance, |_| {
-            0.0
-        });
+        let flow = run_flow(
+            &process,
+            &prediction.landing,
+            &times(80),
+            tolerance,
+            |_| 0.0,
+            |_| true,
+        );
         let row = |point: &crate::limit::FlowPoint| {
             (None, Some(0), Some(point.time), [point.w[0], point.w[1]])
         };
@@ -207,7 +212,7 @@ fn limit(
         level: STREAM,
     };
     let keep = |_: usize, w: &DVector<f64>, _: &Frame| [w[0], w[1]];
-    let paths = run_ensemble(&process, &prediction.landing, &plan, |_| 0.0, keep, || ());
+    let paths = run_ensemble(&process, &prediction.landing, &plan, |_| 0.0, keep, || true);
     let mut rows = Vec::new();
     for (path, points) in paths.into_iter().enumerate() {
         let points = points.unwrap_or_default();
@@ -254,9 +259,8 @@ fn iterates(study: &Study, prediction: &Prediction, run: &LevelRun) -> Vec<Row> 
         shared_streams: study.spec.ladder.shared_streams,
     };
     let keep = |_: usize, w: &[f64], out: &mut [f64]| out.copy_from_slice(&w[..2]);
-    let done = with_model!(study.noisy.model(), model => {
-        run_descent(model, study.noisy.sources(), &plan, keep, |_| ())
-    });
+    let (model, sources) = (study.noisy.model(), study.noisy.sources());
+    let done = run_descent(model, sources, &plan, &keep, &|_| true);
     let mut rows = Vec::new();
     for path in 0..PATHS {
         for (record, &k) in records.iter().enumerate() {
