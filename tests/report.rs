@@ -18,7 +18,7 @@ seed = 1
 observables = ["imbalance", "u"]
 [model]
 kind = "product"
-start = { u = 2.0, v = 0.8 }
+start = { u = 2.0, v = 0.5 }
 [[noise]]
 kind = "label"
 [ladder]
@@ -60,7 +60,7 @@ fn home() -> &'static Path {
             "--set",
             "noise.0.kind=sgld",
             "--set",
-            "limit.time_step=0.01",
+            "limit.time_step=0.001",
         ];
         run(&[&["verify", "small.toml", "--out", "other"], &langevin[..]].concat());
         home
