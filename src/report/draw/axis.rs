@@ -207,7 +207,7 @@ fn nice(step: f64) -> f64 {
 /// With as many digits as the step needs.
 fn number(x: f64, step: f64, largest: f64) -> String {
     let x = if x.abs() < 1e-9 * step { 0.0 } else { x };
-    if largest >= 1e5 || largest < 2e-3 {
+    if !(2e-3..1e5).contains(&largest) {
         if x == 0.0 {
             return "0".into();
         }

@@ -75,7 +75,8 @@ pub fn interactive(figure: &Figure) -> Value {
             .iter()
             .flat_map(|panel| &panel.series)
             .any(|other| other.name == series.name && !matches!(other.shape, Shape::Band(_)));
-        let shown = !series.name.is_empty() && !named.contains(&series.name) && !(area && better);
+        let hidden = series.name.is_empty() || named.contains(&series.name) || (area && better);
+        let shown = !hidden;
         if shown {
             named.push(series.name.clone());
         }

@@ -22,10 +22,10 @@ fn shown(run: &StoredRun, all: &[StoredRun]) -> Option<Rung> {
             .iter()
             .any(|rung| (rung.step_size - step_size).abs() < 1e-9 * step_size)
     };
-    let common = own
+    let mut common = own
         .iter()
         .filter(|rung| all.iter().all(|other| has(other, rung.step_size)));
-    common.last().or(own.last()).cloned()
+    common.next_back().or(own.last()).cloned()
 }
 
 /// The observables that at least two runs have, in the order of the first.

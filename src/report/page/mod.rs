@@ -218,7 +218,7 @@ fn plotly() -> &'static str {
             .map_or(scripts.len(), |at| from + at);
         let mut gz = GzEncoder::new(Vec::new(), Compression::default());
         let packed = gz
-            .write_all(scripts[from..to].as_bytes())
+            .write_all(&scripts.as_bytes()[from..to])
             .and_then(|()| gz.finish());
         // Writing to memory does not fail; without it the page shows its vector graphics.
         let packed = packed.unwrap_or_default();
