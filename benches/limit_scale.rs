@@ -1,6 +1,7 @@
 //! What one evaluation of the label-noise limit costs as the parameters m and the samples N grow: `cargo bench`.
 //!
-//! The unit is a full-batch gradient of the same network, measured in the same run; the goal is below 5·N of them, with
+//! `project` and `retract` are two ways to end a step of a stochastic limit on Γ: by Newton's method with new frames, and with
+//! the J⁺ of the point that the step comes from. The unit is a full-batch gradient of the same network, measured in the same run; the goal is below 5·N of them, with
 //! memory of a few times m·N numbers and no m×m array.
 
 use std::hint::black_box;
@@ -8,13 +9,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nalgebra::DVector;
-use singlim::derive::{Frame, Jacobian, Regime};
+use singlim::derive::{Frame, Jacobian, Regime, project, retract};
 use singlim::limit::{Faults, LimitProcess};
 use singlim::models::{Activation, Data, Injection, Model, Perceptron, Regression, Samples};
 use singlim::noise::{Mechanism, NoisyLoss, Source};
 use singlim::random::Law;
 
 const INPUTS: usize = 20;
+/// Length of a tangential step.
+const STEP: f64 = 0.03;
 
 fn generic(count: usize, seed: f64) -> Vec<f64> {
     (0..count)
@@ -49,8 +52,18 @@ fn peak_memory() -> Option<f64> {
 
 fn main() {
     println!(
-        "{:>7} {:>5} {:>12} {:>12} {:>12} {:>12} {:>9} {:>10} {:>10}",
-        "m", "N", "gradient s", "J s", "frame s", "drift s", "drift/5N", "m·N MB", "peak MB"
+        "{:>7} {:>5} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12} {:>9} {:>10} {:>10}",
+        "m",
+        "N",
+        "gradient s",
+        "J s",
+        "frame s",
+        "project s",
+        "retract s",
+        "drift s",
+        "drift/5N",
+        "m·N MB",
+        "peak MB"
     );
     for (width, samples) in [
         (45, 10),
@@ -69,18 +82,14 @@ fn main() {
             inputs: generic(samples * INPUTS, 0.3),
             targets: generic(samples, 1.7),
         };
-        let data = Data {
+        let mut data = Data {
             features: INPUTS,
             targets: 1,
             train,
             ..Data::default()
         };
-        let model = Regression::new(network, Arc::new(data));
+        let model = Regression::new(network.clone(), Arc::new(data.clone()));
         let m = model.dimension();
-        let source = Source::new(Mechanism::Label, Law::Gaussian);
-        let Ok(noisy) = NoisyLoss::new(model.clone(), vec![source]) else {
-            continue;
-        };
         let fan_in = model.fan_in();
         let w = DVector::from_iterator(
             m,
@@ -89,6 +98,19 @@ fn main() {
                 .zip(fan_in)
                 .map(|(x, n)| x / (n as f64).sqrt()),
         );
+        // Targets that this network has, so that w lies on Γ.
+        let Some(jacobian) = Jacobian::at(&model, &w) else {
+            continue;
+        };
+        for (target, r) in data.train.targets.iter_mut().zip(jacobian.residuals.iter()) {
+            *target += r;
+        }
+        drop(jacobian);
+        let model = Regression::new(network, Arc::new(data));
+        let source = Source::new(Mechanism::Label, Law::Gaussian);
+        let Ok(noisy) = NoisyLoss::new(model.clone(), vec![source]) else {
+            continue;
+        };
         let mut gradient = vec![0.0; m];
         let mut scratch = vec![0.0; model.scratch()];
         let of_gradient = seconds(5, || {
@@ -102,6 +124,18 @@ fn main() {
         let of_frame = seconds(3, || {
             let _ = black_box(Frame::at(&noisy, &w, rank));
         });
+        let Ok(frame) = Frame::at(&noisy, &w, rank) else {
+            continue;
+        };
+        let along = frame.tangent_part(&DVector::from_vec(generic(m, 0.9)));
+        let moved = &w + &along * (STEP / along.norm());
+        let of_project = seconds(3, || {
+            let _ = black_box(project(&noisy, &moved, rank));
+        });
+        let of_retract = seconds(3, || {
+            let _ = black_box(retract(&noisy, &moved, &frame, rank));
+        });
+        drop(frame);
         let process = LimitProcess {
             noisy: &noisy,
             regime: Regime::Degenerate,
@@ -112,7 +146,7 @@ fn main() {
             let _ = black_box(process.drift(&w, 0.0));
         });
         println!(
-            "{m:>7} {samples:>5} {of_gradient:>12.2e} {of_jacobian:>12.2e} {of_frame:>12.2e} {of_drift:>12.2e} {:>9.3} {:>10.1} {:>10.1}",
+            "{m:>7} {samples:>5} {of_gradient:>12.2e} {of_jacobian:>12.2e} {of_frame:>12.2e} {of_project:>12.2e} {of_retract:>12.2e} {of_drift:>12.2e} {:>9.3} {:>10.1} {:>10.1}",
             of_drift / of_gradient / (5.0 * samples as f64),
             m as f64 * samples as f64 * 8e-6,
             peak_memory().unwrap_or(f64::NAN)

@@ -13,6 +13,7 @@ use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::{Value, json};
 use singlim::descent::{DescentPlan, StepSizes, run_descent};
+use singlim::integrators::{ItoEquation, ItoPlan, run_ito_ensemble};
 use singlim::models::{
     Activation, AnyModel, Data, DiagonalNetwork, Model, Perceptron, Product, Regression, Samples,
 };
@@ -60,8 +61,7 @@ struct Work {
     check: (usize, u64),
     /// Parameters and data, for peers.
     problem: Value,
-    /// None: not in the program yet.
-    run: Option<Ensemble>,
+    run: Ensemble,
 }
 
 fn ensemble(
@@ -70,9 +70,9 @@ fn ensemble(
     (step_size, sigma): (f64, f64),
     start: Vec<f64>,
     check: impl Fn(&[f64]) -> f64 + Sync + 'static,
-) -> Option<Ensemble> {
+) -> Ensemble {
     let source = Source::new(mechanism, Law::Gaussian);
-    Some(Box::new(move |paths, steps| {
+    Box::new(move |paths, steps| {
         let plan = DescentPlan {
             start: &start,
             step_sizes: StepSizes::Constant(step_size),
@@ -87,7 +87,25 @@ fn ensemble(
         };
         let observe = |_, w: &[f64], out: &mut [f64]| out[0] = check(w);
         run_descent(&model, &[source], &plan, &observe, &|_| true).values
-    }))
+    })
+}
+
+/// dX = −θX dt + s dB in R².
+struct OrnsteinUhlenbeck {
+    rate: f64,
+    strength: f64,
+}
+
+impl ItoEquation<2, 2> for OrnsteinUhlenbeck {
+    #[inline(always)]
+    fn drift<S: Scalar>(&self, x: &[S; 2]) -> [S; 2] {
+        x.map(|x| S::constant(-self.rate) * x)
+    }
+
+    #[inline(always)]
+    fn shock<S: Scalar>(&self, _: &[S; 2], xi: &[S; 2]) -> [S; 2] {
+        xi.map(|xi| S::constant(self.strength) * xi)
+    }
 }
 
 fn norm_squared(w: &[f64]) -> f64 {
@@ -223,8 +241,23 @@ fn works() -> Vec<Work> {
             multiply_adds: 4,
             check: (10_000, 200),
             problem: json!({"rate": 1.0, "strength": 0.5, "time_step": 0.01, "start": [1.0, -0.5]}),
-            // GAP: the integrator of limits in lanes is not there yet; its ensemble of 10⁴ paths goes here.
-            run: None,
+            run: Box::new(|paths, steps| {
+                let plan = ItoPlan {
+                    start: [1.0, -0.5],
+                    time_step: 0.01,
+                    paths,
+                    first_path: 0,
+                    record_at: &[steps],
+                    seed: 1,
+                    level: 0,
+                };
+                let equation = OrnsteinUhlenbeck {
+                    rate: 1.0,
+                    strength: 0.5,
+                };
+                let ends = run_ito_ensemble(&equation, &plan);
+                ends.iter().map(|x| norm_squared(x)).collect()
+            }),
         },
     ]
 }
@@ -338,7 +371,7 @@ fn fused_per_second(options: &Options) -> f64 {
     median(&rounds) * (12 * Arch::new().dispatch(LaneCount)) as f64
 }
 
-fn show_shares(options: &Options, works: &[Work], one: &[Option<f64>]) {
+fn show_shares(options: &Options, works: &[Work], one: &[f64]) {
     let (normals, fused) = (normals_per_second(options), fused_per_second(options));
     println!("\nOne thread: {normals:.2e} normals/s alone, peak {fused:.2e} multiply-adds/s");
     println!(
@@ -346,7 +379,6 @@ fn show_shares(options: &Options, works: &[Work], one: &[Option<f64>]) {
         "work", "ns a step", "normals", "products", "the rest", "of FMA peak"
     );
     for (work, rate) in works.iter().zip(one) {
-        let Some(rate) = rate else { continue };
         let drawing = work.normals as f64 / normals * rate;
         let arithmetic = work.multiply_adds as f64 / fused * rate;
         println!(
@@ -398,11 +430,7 @@ fn main() -> std::io::Result<()> {
         "work", "one thread", "two", "ratio", "single path"
     );
     for work in &works {
-        let Some(run) = &work.run else {
-            println!("{:<5}{:>12}   {}", work.name, "—", work.title);
-            alone.push(None);
-            continue;
-        };
+        let run = &work.run;
         let paths = if work.name == "W5" { 10_000 } else { PATHS };
         let large = path_steps(&options, run, &one, paths);
         let both = path_steps(&options, run, &two, paths);
@@ -413,7 +441,7 @@ fn main() -> std::io::Result<()> {
             "{:<5}{a:>12.2e}{b:>12.2e}{ratio:>8.2}{c:>13.2e}   {}",
             work.name, work.title
         );
-        alone.push(Some(a));
+        alone.push(a);
         figures.insert(
             work.name.into(),
             json!({"one": large, "two": both, "single": single}),

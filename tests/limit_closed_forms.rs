@@ -12,7 +12,7 @@ use rand_distr::{Distribution, StandardNormal};
 use singlim::derive::{Frame, Masks, Regime, flow_map, rank_on_manifold, regime_near};
 use singlim::limit::{EnsemblePlan, Faults, LimitProcess, run_ensemble, run_flow};
 use singlim::models::{
-    Circle, Model, Product, Profile, Sphere, TwoProducts, Valley, WideningValley,
+    AnyModel, Circle, Product, Profile, Sphere, TwoProducts, Valley, WideningValley,
 };
 use singlim::noise::{Mechanism, NoisyLoss, Source};
 use singlim::random::Law;
@@ -26,20 +26,15 @@ const SIGMAS: f64 = 5.3;
 const KOLMOGOROV: f64 = 2.85;
 
 /// A noisy loss with the point of Γ on which its start lands.
-struct Landed<M> {
-    noisy: NoisyLoss<M>,
+struct Landed {
+    noisy: NoisyLoss<AnyModel>,
     regime: Regime,
     start: DVector<f64>,
     rank: usize,
 }
 
 /// Finds landing point and rank, and asserts the regime and the rank.
-fn land<M: Model>(
-    model: M,
-    (mechanism, law): (Mechanism, Law),
-    w0: &[f64],
-    regime: Regime,
-) -> Landed<M> {
+fn land(model: AnyModel, (mechanism, law): (Mechanism, Law), w0: &[f64], regime: Regime) -> Landed {
     let source = Source::new(mechanism, law);
     let noisy = NoisyLoss::new(model, vec![source]).unwrap();
     let start = flow_map(&noisy, &DVector::from_column_slice(w0)).unwrap();
@@ -55,8 +50,8 @@ fn land<M: Model>(
     }
 }
 
-impl<M: Model> Landed<M> {
-    fn process(&self, faults: Faults) -> LimitProcess<'_, M> {
+impl Landed {
+    fn process(&self, faults: Faults) -> LimitProcess<'_, AnyModel> {
         LimitProcess {
             noisy: &self.noisy,
             regime: self.regime,
@@ -199,7 +194,12 @@ const PRODUCT_START: [f64; 2] = [2.3, 0.9];
 const PRODUCT_D0: f64 = 2.3 * 2.3 - 0.9 * 0.9;
 
 fn assert_hyperbola_row(noise: Mechanism, regime: Regime, rate: f64) {
-    let landed = land(Product, (noise, Law::Gaussian), &PRODUCT_START, regime);
+    let landed = land(
+        AnyModel::Product(Product),
+        (noise, Law::Gaussian),
+        &PRODUCT_START,
+        regime,
+    );
     landed.assert_follows(&TIMES, imbalance, |t| PRODUCT_D0 * (-rate * t).exp());
     landed.assert_follows(&TIMES, excess, |t| {
         PRODUCT_D0.powi(2) * (-2.0 * rate * t).exp()
@@ -219,7 +219,12 @@ fn row_2_label_noise_on_the_product_contracts_the_imbalance_at_rate_1() {
 #[test]
 fn row_4_minibatch_noise_on_the_product_moves_nothing_on_either_clock() {
     let noise = (Mechanism::Minibatch, Law::Gaussian);
-    let landed = land(Product, noise, &PRODUCT_START, Regime::Trivial);
+    let landed = land(
+        AnyModel::Product(Product),
+        noise,
+        &PRODUCT_START,
+        Regime::Trivial,
+    );
     let frame = Frame::at(&landed.noisy, &landed.start, landed.rank).unwrap();
     // The equations of all regimes, not only of the one found: nothing is zero by decree.
     for regime in [Regime::Trivial, Regime::NonDegenerate, Regime::Degenerate] {
@@ -240,7 +245,7 @@ fn row_4_minibatch_noise_on_the_product_moves_nothing_on_either_clock() {
     assert!(error < FLOW_ERROR, "{error:.1e}");
     // The criterion sees a noise that does move.
     let moving = land(
-        Product,
+        AnyModel::Product(Product),
         (Mechanism::Label, Law::Gaussian),
         &PRODUCT_START,
         Regime::Degenerate,
@@ -256,7 +261,12 @@ fn row_5_dropconnect_and_dropout_of_one_unit_move_only_on_the_slow_clock_at_rate
     for (mechanism, rate) in [(Mechanism::Dropconnect, 2.0), (Mechanism::Dropout, 1.0)] {
         assert_hyperbola_row(mechanism, Regime::Degenerate, rate);
         let noise = (mechanism, Law::Gaussian);
-        let landed = land(Product, noise, &PRODUCT_START, Regime::Degenerate);
+        let landed = land(
+            AnyModel::Product(Product),
+            noise,
+            &PRODUCT_START,
+            Regime::Degenerate,
+        );
         let fast = LimitProcess {
             regime: Regime::NonDegenerate,
             ..landed.process(Faults::default())
@@ -271,7 +281,12 @@ fn assert_two_products_row(mechanism: Mechanism, rate: f64) {
     let (first, second): (f64, f64) = (0.4, 1.1);
     let noise = (mechanism, Law::Gaussian);
     let w0 = [first, first, second, second];
-    let landed = land(TwoProducts, noise, &w0, Regime::NonDegenerate);
+    let landed = land(
+        AnyModel::TwoProducts(TwoProducts),
+        noise,
+        &w0,
+        Regime::NonDegenerate,
+    );
     let p = first * first / (first * first + second * second);
     let r0 = 4.0 * p * (1.0 - p);
     let times = [0.05, 0.2, 0.5, 0.8];
@@ -309,7 +324,12 @@ const CIRCLE_TAN: f64 = 2.0 * 1.2 * 0.2 / (1.2 * 1.2 - 0.2 * 0.2);
 #[test]
 fn row_8_gaussian_dropconnect_on_the_circle_multiplies_tan_psi_by_e_to_the_8t() {
     let noise = (Mechanism::Dropconnect, Law::Gaussian);
-    let landed = land(Circle, noise, &CIRCLE_START, Regime::NonDegenerate);
+    let landed = land(
+        AnyModel::Circle(Circle),
+        noise,
+        &CIRCLE_START,
+        Regime::NonDegenerate,
+    );
     landed.assert_follows(&[0.02, 0.1, 0.25, 0.4], tan_psi, |t| {
         CIRCLE_TAN * (8.0 * t).exp()
     });
@@ -318,7 +338,12 @@ fn row_8_gaussian_dropconnect_on_the_circle_multiplies_tan_psi_by_e_to_the_8t() 
 #[test]
 fn row_9_bernoulli_dropconnect_on_the_circle_is_non_local_e_to_the_2t_instead_of_8t() {
     let noise = (Mechanism::Dropconnect, Law::Bernoulli);
-    let landed = land(Circle, noise, &CIRCLE_START, Regime::NonDegenerate);
+    let landed = land(
+        AnyModel::Circle(Circle),
+        noise,
+        &CIRCLE_START,
+        Regime::NonDegenerate,
+    );
     let times = [0.05, 0.2, 0.4];
     let non_local = |t: f64| CIRCLE_TAN * (2.0 * t).exp();
     let local = |t: f64| CIRCLE_TAN * (8.0 * t).exp();
@@ -339,7 +364,12 @@ fn row_12_anti_pgd_in_the_widening_valley_shrinks_u_at_rate_1() {
     let noise = (Mechanism::AntiPgd, Law::Gaussian);
     // The gradient flow keeps the direction of u and |u|² − v².
     let w0 = [1.0, 0.5, -0.7, 0.3];
-    let landed = land(WideningValley::new(3), noise, &w0, Regime::NonDegenerate);
+    let landed = land(
+        AnyModel::WideningValley(WideningValley::new(3)),
+        noise,
+        &w0,
+        Regime::NonDegenerate,
+    );
     let squared: f64 = 1.0 + 0.25 + 0.49;
     let shrunk = ((squared - 0.09) / squared).sqrt();
     for (i, &u0) in w0[..3].iter().enumerate() {
@@ -376,7 +406,7 @@ fn at_a_finite_step_size_the_rates_of_rows_1_and_2_are_divided_by_one_minus_half
         (Mechanism::Label, Regime::Degenerate, 1.0),
     ] {
         let noise = (mechanism, Law::Gaussian);
-        let landed = land(Product, noise, &PRODUCT_START, regime);
+        let landed = land(AnyModel::Product(Product), noise, &PRODUCT_START, regime);
         // αλ_max up to 0.98 at the start, where λ_max = S₀ = 4.91.
         for alpha in [0.02, 0.2] {
             let exact = |t| corrected_hyperbola(PRODUCT_D0, rate, alpha, t);
@@ -504,7 +534,12 @@ fn the_reference_law_of_row_3_is_a_martingale_with_the_right_second_moment() {
 fn row_3_sgld_on_the_product_diffuses_the_imbalance_with_the_law_of_the_fokker_planck_equation() {
     // Off Γ; the gradient flow keeps D₀ = 2.43.
     let noise = (Mechanism::Sgld, Law::Gaussian);
-    let landed = land(Product, noise, &[1.8, 0.9], Regime::Degenerate);
+    let landed = land(
+        AnyModel::Product(Product),
+        noise,
+        &[1.8, 0.9],
+        Regime::Degenerate,
+    );
     let d0 = 1.8 * 1.8 - 0.9 * 0.9;
     let times = [0.1, 0.5];
     let sample =
@@ -543,7 +578,7 @@ fn row_3_sgld_on_the_product_diffuses_the_imbalance_with_the_law_of_the_fokker_p
 const STEPS: usize = 10;
 
 /// Mean and standard error of the cosine ⟨W′, W⟩ between successive steps of length h on the sphere in R⁴.
-fn step_cosine(landed: &Landed<Sphere>, faults: Faults, h: f64, paths: usize) -> (f64, f64) {
+fn step_cosine(landed: &Landed, faults: Faults, h: f64, paths: usize) -> (f64, f64) {
     let times: Vec<_> = (1..=STEPS).map(|k| k as f64 * h).collect();
     // A little more than h, so that rounding can't make two steps of one.
     let rows = landed.sample(faults, (paths, 1.01 * h, 101), &times, Clone::clone);
@@ -595,7 +630,7 @@ fn order_of((coarse, coarse_se): (f64, f64), (fine, fine_se): (f64, f64)) -> (f6
 fn projected_euler_maruyama_on_the_sphere_has_weak_order_one_and_the_exact_limit() {
     let noise = (Mechanism::Sgld, Law::Gaussian);
     let landed = land(
-        Sphere::new(4),
+        AnyModel::Sphere(Sphere::new(4)),
         noise,
         &[0.6, 0.0, 0.0, 0.8],
         Regime::Degenerate,
@@ -677,7 +712,7 @@ fn fixed_coordinate_sample(
 fn projected_euler_maruyama_keeps_the_mean_direction_and_projecting_along_a_coordinate_does_not() {
     let noise = (Mechanism::Sgld, Law::Gaussian);
     let landed = land(
-        Sphere::new(4),
+        AnyModel::Sphere(Sphere::new(4)),
         noise,
         &[0.6, 0.0, 0.0, 0.8],
         Regime::Degenerate,
@@ -711,7 +746,12 @@ fn row_10_sgld_on_the_sphere_is_brownian_motion_in_every_dimension() {
         // Off the sphere; the gradient flow is radial.
         let mut w0 = vec![0.5; n];
         w0[0] = -0.9;
-        let landed = land(Sphere::new(n), noise, &w0, Regime::Degenerate);
+        let landed = land(
+            AnyModel::Sphere(Sphere::new(n)),
+            noise,
+            &w0,
+            Regime::Degenerate,
+        );
         let direction = DVector::from_vec(w0).normalize();
         assert!((&landed.start - &direction).norm() < 1e-9);
         let rate = (n - 1) as f64 / 2.0;
@@ -798,7 +838,7 @@ fn row_11_sgld_in_the_exp_sine_valley_has_the_von_mises_law_in_the_long_run() {
     // The flow from (x₀, y₀) ends where ∫dx/cos x has moved by −c·y₀²/4 (gd⁻¹ is the inverse Gudermannian).
     let (x0, y0) = (-0.4f64, 0.3f64);
     let landed = land(
-        Valley::new(Profile::ExpSine, c),
+        AnyModel::Valley(Valley::new(Profile::ExpSine, c)),
         noise,
         &[x0, y0],
         Regime::Degenerate,
@@ -860,7 +900,12 @@ fn row_13_sgld_in_the_widening_valley_makes_the_radius_a_bessel_process_of_dimen
     let noise = (Mechanism::Sgld, Law::Gaussian);
     // The flow keeps |u|² − v²: it lands at |u|² = 1.5 + 0.09 − 0.09.
     let w0 = [1.0, 0.5, -0.5, 0.3, 0.3];
-    let landed = land(WideningValley::new(d), noise, &w0, Regime::Degenerate);
+    let landed = land(
+        AnyModel::WideningValley(WideningValley::new(d)),
+        noise,
+        &w0,
+        Regime::Degenerate,
+    );
     let squared = |w: &DVector<f64>| w.rows(0, d).norm_squared();
     assert!((squared(&landed.start) - 1.5).abs() < 1e-8);
     let (dt, times) = (0.01, [0.1, 0.5]);

@@ -59,7 +59,7 @@ impl Design<'_> {
             };
             let observe = |_: usize, w: &[f64], out: &mut [f64]| out[0] = (self.observe)(w);
             let source = Source::new(self.mechanism, law);
-            let values = run_descent(&self.model, &[source], &plan, &observe, &|_| ()).values;
+            let values = run_descent(&self.model, &[source], &plan, &observe, &|_| true).values;
             let n = values.len() as f64;
             let mean = values.iter().sum::<f64>() / n;
             let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);

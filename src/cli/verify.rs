@@ -384,12 +384,9 @@ fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<(Judged, Option
     })?;
     if call.talks() {
         let (width, colours) = screen();
-        let steps = manifest.path_steps as f64;
-        let rate = manifest.path_steps_per_second.unwrap_or(0.0);
-        let (seconds, place) = (manifest.wall_seconds, folder.path().display());
         let compared = comparison.as_ref().map(|c| comparison_text(c) + "\n");
         show(&format!(
-            "{}\n\n{}{}\n{}\n{}{steps:.2e} path-steps ({rate:.1e}/s), {seconds:.1} s, run folder {place}\n",
+            "{}\n\n{}{}\n{}\n{}",
             checks_table(&verdict, width, colours),
             budget_table(&verdict, width),
             power_line(&verdict),
@@ -403,9 +400,14 @@ fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<(Judged, Option
         }
     }
     // After the verdict is told: it does not depend on whether it can be drawn.
-    let page = write_report(folder.path())?;
-    if !quiet {
-        show(&format!("report {}\n", page.display()))?;
+    let page = waiting("drawing the report", || write_report(folder.path()))?;
+    if call.talks() {
+        let steps = manifest.path_steps as f64;
+        let rate = manifest.path_steps_per_second.unwrap_or(0.0);
+        let (seconds, page) = (manifest.wall_seconds, page.display());
+        show(&format!(
+            "{steps:.2e} path-steps ({rate:.1e}/s), {seconds:.1} s, report {page}\n"
+        ))?;
     }
     let early = early.then(|| {
         let place = folder.path().display();

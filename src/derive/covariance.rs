@@ -7,6 +7,9 @@ use super::{Frame, Masks, least_squares};
 use crate::models::Model;
 use crate::noise::{NoisyLoss, Socket};
 
+/// A column whose tangential part is below this share of it is normal to Γ.
+pub(crate) const TANGENTIAL: f64 = 1e-13;
+
 /// Σ = Jᵀ K J/N² + B Bᵀ + s² I.
 #[derive(Clone, Debug)]
 pub struct Covariance {
@@ -78,7 +81,7 @@ impl Covariance {
     pub fn tangential_columns(&self, frame: &Frame) -> DMatrix<f64> {
         let tangential = &self.columns - &frame.normal * frame.normal.tr_mul(&self.columns);
         let kept: Vec<_> = (0..tangential.ncols())
-            .filter(|&c| tangential.column(c).norm() > 1e-13 * self.columns.column(c).norm())
+            .filter(|&c| tangential.column(c).norm() > TANGENTIAL * self.columns.column(c).norm())
             .collect();
         tangential.select_columns(&kept)
     }

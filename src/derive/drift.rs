@@ -2,6 +2,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
+use super::covariance::TANGENTIAL;
 use super::derivatives::third_derivative;
 use super::least_squares::third_derivative_of_square;
 use super::{Covariance, Frame};
@@ -73,7 +74,7 @@ fn mixed<M: Model>(
     for column in noise.columns.column_iter() {
         let column = column.into_owned();
         let tangent = frame.tangent_part(&column);
-        if tangent.norm() > 1e-13 * column.norm() {
+        if tangent.norm() > TANGENTIAL * column.norm() {
             mixed += third_derivative(noisy, w, &frame.pseudo_inverse(&column), &tangent);
         }
     }

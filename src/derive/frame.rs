@@ -3,6 +3,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::derivatives::{gradient, hessian};
+use super::least_squares::residuals_at;
 use super::{GeometryError, Jacobian};
 use crate::models::Model;
 use crate::noise::NoisyLoss;
@@ -13,8 +14,14 @@ pub const RANK_TOLERANCE: f64 = 1e-6;
 /// ones can be told from rounding.
 pub const SINGULAR_TOLERANCE: f64 = 1e-6;
 /// The projection ends when a Newton step is below this share of 1 + |w|; the error left is its square.
-const PROJECTION_TOLERANCE: f64 = 1e-9;
-const PROJECTION_ITERATIONS: usize = 60;
+pub(crate) const PROJECTION_TOLERANCE: f64 = 1e-9;
+pub(crate) const PROJECTION_ITERATIONS: usize = 60;
+/// A loss below this share of λ_max(1 + |w|²) counts as zero.
+pub(crate) const ZERO_LOSS: f64 = 1e-12;
+
+/// Iterations with the frame of another point: each shrinks the distance by the share by which H differs.
+const CHORD_ITERATIONS: usize = 20;
+const SLOWEST_CHORD: f64 = 0.3;
 
 /// range(H) at a point: V (m×r, orthonormal) and λ₁ ≥ … ≥ λ_r, so that on Γ H = V Λ Vᵀ, P = I − V Vᵀ, H⁺ = V Λ⁻¹ Vᵀ.
 #[derive(Clone, Debug)]
@@ -160,6 +167,18 @@ impl Frame {
         }
     }
 
+    /// The same step from another point w, with J⁺ or H⁺ as they are here.
+    fn chord_step<M: Model>(&self, noisy: &NoisyLoss<M>, w: &DVector<f64>) -> DVector<f64> {
+        match &self.rows {
+            None => self.pseudo_inverse(&gradient(noisy, w, &[])),
+            Some(rows) => {
+                let residuals = residuals_at(noisy.model(), w, rows.jacobian.shape);
+                let r = rows.left.tr_mul(&residuals);
+                &self.normal * r.component_div(&rows.singular_values)
+            }
+        }
+    }
+
     /// λ_max.
     pub fn largest_eigenvalue(&self) -> f64 {
         self.eigenvalues[0]
@@ -264,7 +283,7 @@ pub fn project<M: Model>(
         if step.norm() <= PROJECTION_TOLERANCE * (1.0 + point.norm()) {
             let loss = noisy.loss(point.as_slice(), &[]);
             let scale = frame.largest_eigenvalue() * (1.0 + point.norm_squared());
-            if loss > 1e-12 * scale {
+            if loss > ZERO_LOSS * scale {
                 return Err(GeometryError::NoZero {
                     loss,
                     w: point.as_slice().to_vec(),
@@ -280,6 +299,45 @@ pub fn project<M: Model>(
         loss: noisy.loss(point.as_slice(), &[]),
         w: w.as_slice().to_vec(),
     })
+}
+
+/// A point of Γ near w and its frame, reached in the normal directions of `from`, the frame of a point nearby: J⁺ or H⁺ of that
+/// point serves for all iterations, so that a single new frame is computed, at the end.
+///
+/// For a tangential step from a point of Γ this is the orthographic retraction: it moves along the normal space at that point
+/// alone, so that its second derivative has no tangential part on tangent inputs, as that of [`project`] (P.-A. Absil and
+/// J. Malick, *Projection-like retractions on matrix manifolds*, SIAM J. Optim. 22 (2012)).
+///
+/// # Errors
+/// As [`project`], which takes over where the iterations do not converge fast.
+pub fn retract<M: Model>(
+    noisy: &NoisyLoss<M>,
+    w: &DVector<f64>,
+    from: &Frame,
+    rank: usize,
+) -> Result<(DVector<f64>, Frame), GeometryError> {
+    let mut point = w.clone();
+    let mut before = f64::INFINITY;
+    for _ in 0..CHORD_ITERATIONS {
+        let step = from.chord_step(noisy, &point);
+        let size = step.norm();
+        let rate = size / before;
+        // Also where it is not a number.
+        if !(rate < SLOWEST_CHORD || rate == 0.0) {
+            return project(noisy, w, rank);
+        }
+        point -= step;
+        let next = if before.is_finite() {
+            rate * size
+        } else {
+            size
+        };
+        if next <= PROJECTION_TOLERANCE * (1.0 + point.norm()) {
+            break;
+        }
+        before = size;
+    }
+    project(noisy, &point, rank)
 }
 
 #[cfg(test)]
@@ -339,5 +397,49 @@ mod tests {
         // Third order: halving the step divides the remainder by 8, where a second-order term would divide by 4.
         let ratio = tangential(0.02) / tangential(0.01);
         assert!((ratio - 8.0).abs() < 0.5, "ratio {ratio}");
+    }
+
+    #[test]
+    fn a_retraction_moves_in_the_normal_space_of_where_it_comes_from_and_lands_on_the_manifold() {
+        for (model, base, direction) in [
+            (AnyModel::Product(Product), vec![2.0, 0.5], vec![0.3, 0.8]),
+            (
+                AnyModel::TwoProducts(TwoProducts),
+                vec![0.8, 0.9, 0.7, 0.4],
+                vec![0.3, -0.8, 0.2, 0.5],
+            ),
+            (
+                AnyModel::Sphere(Sphere::new(12)),
+                (0..12).map(|i| (1.0 + f64::from(i)).sin()).collect(),
+                (0..12).map(|i| (0.3 + 2.0 * f64::from(i)).cos()).collect(),
+            ),
+        ] {
+            let noisy = quiet(model);
+            let (w, frame) = project(&noisy, &DVector::from_vec(base), 1).unwrap();
+            let tangent = frame
+                .tangent_part(&DVector::from_vec(direction))
+                .normalize();
+            for size in [1e-4, 0.01, 0.1] {
+                let moved = &w + &tangent * size;
+                let (on, there) = retract(&noisy, &moved, &frame, 1).unwrap();
+                assert!(gradient(&noisy, &on, &[]).norm() < 1e-12);
+                // The last Newton step is not along that space, but far below rounding of the whole.
+                assert!((frame.tangent_part(&(&on - &moved))).norm() < 1e-9);
+                assert!((&on - &moved).norm() > 0.01 * size * size);
+                let (closest, _) = project(&noisy, &moved, 1).unwrap();
+                assert!((&on - &closest).norm() < 10.0 * size.powi(3), "{size}");
+                let exact = Frame::at(&noisy, &on, 1).unwrap();
+                assert!((there.eigenvalues - exact.eigenvalues).norm() < 1e-8);
+            }
+            // From a frame that has nothing to do with w, Newton's method takes over.
+            let far = Frame {
+                normal: DMatrix::from_columns(std::slice::from_ref(&tangent)),
+                eigenvalues: DVector::from_element(1, 0.1),
+                rows: None,
+            };
+            let moved = &w + &tangent * 0.1;
+            let (on, _) = retract(&noisy, &moved, &far, 1).unwrap();
+            assert!(gradient(&noisy, &on, &[]).norm() < 1e-12);
+        }
     }
 }

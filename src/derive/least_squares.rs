@@ -103,6 +103,16 @@ impl Jacobian {
     }
 }
 
+/// r (n) at w.
+pub(super) fn residuals_at<M: Model>(
+    model: &M,
+    w: &DVector<f64>,
+    shape: LeastSquares,
+) -> DVector<f64> {
+    let mut passes = Passes::<M, f64>::at(model, w);
+    DVector::from_fn(shape.residuals(), |j, _| passes.residual(j, &[]))
+}
+
 /// Σⱼ ∇²rⱼ dⱼ for the columns dⱼ of `directions` (m×n): n dual passes over one sample each.
 fn hessian_vectors<M: Model>(
     model: &M,

@@ -7,6 +7,7 @@
 mod covariance;
 pub mod derivatives;
 mod drift;
+mod duals;
 mod flow_map;
 mod frame;
 mod least_squares;
@@ -15,11 +16,14 @@ mod regime;
 mod regularizer;
 
 pub use covariance::Covariance;
+pub(crate) use covariance::TANGENTIAL;
 pub use drift::{
     contracted_third_derivative, normal_covariance, normal_regularization, tangential_drift,
 };
+pub(crate) use duals::{Duals, HyperDual};
 pub use flow_map::{descent_limit, flow_map};
-pub use frame::{Frame, RowSpace, project, rank_on_manifold};
+pub use frame::{Frame, RowSpace, project, rank_on_manifold, retract};
+pub(crate) use frame::{PROJECTION_ITERATIONS, PROJECTION_TOLERANCE, RANK_TOLERANCE, ZERO_LOSS};
 pub use least_squares::{Jacobian, minibatch_growth};
 pub use noise_order::{NoiseOrder, noise_order};
 pub use regime::{

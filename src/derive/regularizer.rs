@@ -24,7 +24,7 @@ impl Masks {
     }
 
     /// Whether a coordinate of this source contributes by a difference over the full mask rather than by derivatives.
-    pub(super) fn jumps(self, source: Source) -> bool {
+    pub(crate) fn jumps(self, source: Source) -> bool {
         self.are_exact() && source.law == Law::Bernoulli
     }
 }

@@ -43,10 +43,8 @@ impl<'a, M: Model> DrivenPath<'a, M> {
         let normals = increment / time_step.sqrt();
         let shock = coefficients.isotropic_shock(&self.frame, &normals);
         let moved = euler_maruyama_step(&self.w, &coefficients.drift, &shock, time_step);
-        (self.w, self.frame) = self
-            .process
-            .land(&moved)
-            .map_err(|error| error.at_time(self.time))?;
+        let landed = self.process.land_from(&self.frame, &moved);
+        (self.w, self.frame) = landed.map_err(|error| error.at_time(self.time))?;
         self.time += time_step;
         Ok(())
     }

@@ -4,10 +4,13 @@ use nalgebra::{DMatrix, DVector};
 
 use crate::derive::{
     Covariance, Frame, GeometryError, Masks, Regime, normal_regularization, project,
-    regularizer_gradient, tangential_drift,
+    regularizer_gradient, retract, tangential_drift,
 };
 use crate::models::Model;
 use crate::noise::NoisyLoss;
+
+/// Up to so many parameters a frame costs little.
+pub(super) const FEW: usize = 8;
 
 /// Faults planted in the limit on purpose, to show that a wrong theory is noticed. The default has none.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -149,6 +152,22 @@ impl<M: Model> LimitProcess<'_, M> {
             project(self.noisy, w, self.rank)
         } else {
             Ok((w.clone(), Frame::at(self.noisy, w, self.rank)?))
+        }
+    }
+
+    /// The same for a tangential step from a point of Γ with its frame, whose algebra is used again where a new one costs more.
+    ///
+    /// # Errors
+    /// As [`LimitProcess::land`].
+    pub fn land_from(
+        &self,
+        frame: &Frame,
+        w: &DVector<f64>,
+    ) -> Result<(DVector<f64>, Frame), GeometryError> {
+        if self.faults.projection && w.len() > FEW {
+            retract(self.noisy, w, frame, self.rank)
+        } else {
+            self.land(w)
         }
     }
 
