@@ -350,11 +350,11 @@ type Compared = (Vec<LevelRun>, Vec<LimitRun>, Verdict);
 /// The verdict; and what to say if it was given early, because of Ctrl-C.
 fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<(Judged, Option<String>)> {
     let (study, prediction) = (&job.study, &job.prediction);
+    let planned = resume::planned(study, prediction, folder, call.resume)?;
     let mut stopwatch = Stopwatch::start("verify", study);
     if call.talks() {
         show(&format!("{}\n", headline(study, prediction)))?;
     }
-    let planned = resume::planned(study, prediction, folder, call.resume)?;
     let ((levels, limits, mut verdict), early) = if call.until_conclusive {
         let (compared, reason) = in_stages(call, job, folder, planned, &mut stopwatch)?;
         (compared, reason == Stop::Requested)

@@ -197,13 +197,15 @@ fn run_level(
         let paths = run.missing_paths().min(batch);
         run_paths(study, prediction, &mut run, paths, monitor);
     }
-    tracing::info!(
-        step_size = run.level.step_size,
-        sigma = run.level.sigma,
-        paths = run.samples.paths - begun,
-        diverged = run.diverged.len(),
-        "rung simulated"
-    );
+    if run.samples.paths > begun {
+        tracing::info!(
+            step_size = run.level.step_size,
+            sigma = run.level.sigma,
+            paths = run.samples.paths - begun,
+            diverged = run.diverged.len(),
+            "rung simulated"
+        );
+    }
     run
 }
 
