@@ -53,9 +53,11 @@ pub fn print() {
         for (law, times) in Law::ALL.into_iter().zip(&mut times) {
             let fill = |out: &mut [Lanes]| {
                 let streams = &mut streams;
+                // Known at run time only, as in the engine.
+                let (law, sigma) = black_box((law, 1.0));
                 Arch::new().dispatch(Fill {
                     law,
-                    sigma: 1.0,
+                    sigma,
                     streams,
                     out,
                 });
