@@ -112,7 +112,14 @@ impl<M: Model> Derived<M> {
     /// W at each of the slow times, where the limit is deterministic.
     fn flow(&self, times: &[f64]) -> Vec<DVector<f64>> {
         let (tolerance, plain_limit) = (1e-10, |_| 0.0);
-        let points = run_flow(&self.limit(), &self.start, times, tolerance, plain_limit);
+        let points = run_flow(
+            &self.limit(),
+            &self.start,
+            times,
+            tolerance,
+            plain_limit,
+            |_| true,
+        );
         points.unwrap().into_iter().map(|point| point.w).collect()
     }
 
@@ -288,7 +295,7 @@ fn mean_over_iterates<M: Model>(
         derived.noisy.sources(),
         &plan,
         &|_, w, out| out[0] = observe(w),
-        &|_| (),
+        &|_| true,
     );
     assert!(run.diverged.is_empty());
     let summary = summarize(&run.values).unwrap();

@@ -113,7 +113,7 @@ fn descend(
     };
     let observe = |_, w: &[f64], out: &mut [f64]| out[0] = w.iter().sum();
     let source = Source::new(mechanism, Law::Gaussian);
-    run_descent(&model, &[source], &plan, &observe, &|_| ()).values
+    run_descent(&model, &[source], &plan, &observe, &|_| true).values
 }
 
 struct Fill<'a>(Law, &'a mut LaneStreams, &'a mut [Lanes]);
