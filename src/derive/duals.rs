@@ -84,7 +84,6 @@ impl<S: Scalar, const N: usize> Mul for Duals<S, N> {
     }
 }
 
-#[allow(clippy::suspicious_arithmetic_impl, reason = "the quotient rule")]
 impl<S: Scalar, const N: usize> Div for Duals<S, N> {
     type Output = Self;
 

@@ -87,7 +87,7 @@ pub(super) fn add_scaled<const D: usize>(m: usize, y: &mut Vector<D>, c: Lanes, 
 /// The `rank` largest eigenvalues of a symmetric matrix A (m×m, which is used up), descending, and their eigenvectors.
 ///
 /// Cyclic Jacobi rotations: what is negligible in a lane is not rotated there, so that a lane that is done stays as it is.
-#[allow(
+#[expect(
     clippy::needless_range_loop,
     reason = "both numbers name rows and columns"
 )]

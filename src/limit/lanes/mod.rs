@@ -3,10 +3,6 @@
 //!
 //! `algebra` has the eigenvectors of eight small matrices, `equation` a step of the process on Γ.
 
-#[expect(
-    clippy::needless_range_loop,
-    reason = "indices of matrices, several at once"
-)]
 mod algebra;
 mod equation;
 
