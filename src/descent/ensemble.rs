@@ -131,6 +131,7 @@ pub fn run_descent_of<M: Model>(
                 Socket::ParametersMultiplied => group.walk(ParametersMultiplied),
                 Socket::ParametersAdded => group.walk(ParametersAdded),
                 Socket::GradientAdded => group.walk(GradientAdded),
+                Socket::Formula => group.walk(wiring),
             },
             _ => group.walk(wiring),
         }

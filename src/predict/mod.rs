@@ -312,7 +312,13 @@ fn masks_fit_in_memory(study: &Study) -> Result<(), ScenarioError> {
 /// What a reader should know before trusting the comparison, in words; empty for most studies.
 pub fn warnings(study: &Study, prediction: &Prediction) -> Vec<String> {
     let mut warnings = Vec::new();
-    if !study.noisy.model().is_smooth() {
+    if let AnyModel::Formula(formula) = study.noisy.model()
+        && formula.has_kinks()
+    {
+        warnings.push(
+            "`abs` has a kink at 0, where its derivative counts as 0: the theory says nothing of paths that cross it".into(),
+        );
+    } else if !study.noisy.model().is_smooth() {
         warnings.push(
             "with ReLU the manifold Γ is only piecewise smooth: the theory holds on each piece, and says nothing of paths that cross a kink".into(),
         );
