@@ -123,7 +123,7 @@ mod tests {
             ["x", "y", "z"].map(String::from).to_vec()
         }
         fn sockets(&self) -> SocketSizes {
-            SocketSizes::default()..SocketSizes::default()
+            SocketSizes::default()
         }
         fn loss<S: Scalar>(&self, w: &[S], _: &Injection<S>) -> S {
             let (h, height) = Self::parts(w);

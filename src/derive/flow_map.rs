@@ -410,7 +410,7 @@ mod tests {
         }
 
         fn sockets(&self) -> SocketSizes {
-            SocketSizes::default()..SocketSizes::default()
+            SocketSizes::default()
         }
 
         fn loss<S: Scalar>(&self, w: &[S], _: &Injection<S>) -> S {
