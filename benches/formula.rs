@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use rayon::ThreadPoolBuilder;
 use singlim::descent::{DescentPlan, StepSizes, run_descent};
-use singlim::models::{AnyModel, Data, DiagonalNetwork, Model, Product, Regression, Samples};
+use singlim::models::{AnyModel, Data, DiagonalNetwork, Product, Regression, Samples};
 use singlim::noise::{Mechanism, NoisyLoss, Source};
 use singlim::random::Law;
 use singlim::scenario::{Study, parse};
@@ -18,12 +18,7 @@ const REPEATS: usize = 9;
 const LARGEST_RATIO: f64 = 2.0;
 
 /// Nanoseconds of a path-step, and the mean of |w|² over the paths.
-fn measure<M: Model>(
-    noisy: &NoisyLoss<M>,
-    start: &[f64],
-    step_size: f64,
-    steps: u64,
-) -> (f64, f64) {
+fn measure(noisy: &NoisyLoss<AnyModel>, start: &[f64], step_size: f64, steps: u64) -> (f64, f64) {
     let plan = DescentPlan {
         start,
         step_sizes: StepSizes::Constant(step_size),
@@ -42,17 +37,17 @@ fn measure<M: Model>(
         noisy.model(),
         noisy.sources(),
         &plan,
-        observe,
-        |_| (),
+        &observe,
+        &|_| (),
     ));
     let nanoseconds = begin.elapsed().as_secs_f64() * 1e9;
     let mean = run.values.iter().sum::<f64>() / PATHS as f64;
     (nanoseconds / (PATHS as f64 * steps as f64), mean)
 }
 
-fn compare<M: Model>(
+fn compare(
     title: &str,
-    model: M,
+    model: AnyModel,
     formula: &str,
     (start, step_size): (&[f64], f64),
     steps: u64,
@@ -65,11 +60,7 @@ fn compare<M: Model>(
     );
     let (spec, source) = parse("bench.toml", &text, &[]).expect("the scenario can be read");
     let study = Study::resolve(spec, source).expect("the scenario is valid");
-    let AnyModel::Formula(tape) = study.noisy.model().clone() else {
-        panic!("the model is a formula")
-    };
-    let tape =
-        NoisyLoss::new(tape, study.noisy.sources().to_vec()).expect("the formula takes its noise");
+    let tape = study.noisy;
     let mut ratios = Vec::new();
     let (mut hand, mut other) = (f64::INFINITY, f64::INFINITY);
     for _ in 0..REPEATS {
@@ -93,7 +84,7 @@ fn main() {
     let good = pool.expect("threads can be started").install(|| {
         let product = compare(
             "product, label noise",
-            Product,
+            AnyModel::Product(Product),
             "parameters = [\"u\", \"v\"]\nnoise = [\"e\"]\nloss = \"0.5*(u*v - 1 - e)^2\"",
             (&[2.0, 0.5], 0.01),
             20_000,
@@ -125,7 +116,10 @@ fn main() {
         };
         let network = compare(
             "diagonal network, d = 100, N = 40, label noise",
-            Regression::new(DiagonalNetwork::new(100, 2), Arc::new(data)),
+            AnyModel::DiagonalNetwork(Regression::new(
+                DiagonalNetwork::new(100, 2),
+                Arc::new(data),
+            )),
             &formula,
             (&[0.3; 200], 1e-3),
             60,

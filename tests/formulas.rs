@@ -284,7 +284,7 @@ fn twins_get_the_verdict_of_the_built_in_models() {
             .as_array()
             .unwrap()
             .iter()
-            .map(|check| (check["name"].clone(), check["outcome"].clone()))
+            .map(|check| (check["name"].clone(), check["verdict"].clone()))
             .collect();
         (output.status.code(), outcomes)
     };

@@ -18,6 +18,7 @@ impl Tape {
         let mut compiler = Compiler {
             graph,
             slot: vec![u32::MAX; graph.len()],
+            partner: vec![Id::MAX; graph.len()],
             tape: Self {
                 inputs,
                 slots: inputs,
@@ -50,6 +51,8 @@ struct Compiler<'a> {
     graph: &'a Graph,
     /// Where each node is kept.
     slot: Vec<u32>,
+    /// The first node that each one meets in a product, a quotient or a sum of two.
+    partner: Vec<Id>,
     tape: Tape,
 }
 
@@ -84,7 +87,8 @@ impl Compiler<'_> {
                     _ => self.loops(kind, ids),
                 }
             }
-            wide.sort_unstable();
+            // In the order of what they meet next, so that this becomes a loop as well: adjoints are made last to first.
+            wide.sort_unstable_by_key(|&id| (self.partner[id as usize], id));
             self.sums(&wide);
         }
         for (i, &id) in outputs.iter().enumerate() {
@@ -116,8 +120,25 @@ impl Compiler<'_> {
                 levels.resize(here + 1, Vec::new());
             }
             levels[here].push(id as Id);
+            self.meet(id as Id);
         }
         levels
+    }
+
+    /// Notes which two operands a node brings together.
+    fn meet(&mut self, id: Id) {
+        let (a, b) = match self.graph.node(id) {
+            Node::Product(a, b) | Node::Quotient(a, b) if a != b => (*a, *b),
+            Node::Linear(_, terms) => match terms[..] {
+                [(_, a), (_, b)] => (a, b),
+                _ => return,
+            },
+            _ => return,
+        };
+        for (of, other) in [(a, b), (b, a)] {
+            let partner = &mut self.partner[of as usize];
+            *partner = (*partner).min(other);
+        }
     }
 
     fn kind(&self, id: Id) -> Kind {
@@ -157,40 +178,38 @@ impl Compiler<'_> {
     /// Loops for nodes of one kind.
     fn loops(&mut self, kind: Kind, ids: Vec<Id>) {
         let single = !matches!(kind, Kind::Product | Kind::Quotient | Kind::Pair(..));
-        let mut work: Vec<_> = ids.into_iter().map(|id| (self.operands(id), id)).collect();
-        // Operands that move together come together: by the distance between the two, then by the first.
-        work.sort_by_key(|&([a, b], id)| match single {
-            true => (0, a, id),
-            false => (i64::from(b) - i64::from(a), a, id),
+        let work: Vec<_> = ids.into_iter().map(|id| (self.operands(id), id)).collect();
+        // In the order in which the operands move together the longest.
+        let orders: [fn(&([u32; 2], Id)) -> (i64, u32, Id); 3] = [
+            |&([a, b], id)| (i64::from(a), b, id),
+            |&([a, b], id)| (i64::from(b), a, id),
+            |&([a, b], id)| (i64::from(b) - i64::from(a), a, id),
+        ];
+        let sorted = orders.map(|order| {
+            let mut sorted = work.clone();
+            sorted.sort_by_key(order);
+            sorted
         });
-        let mut left = work.as_slice();
+        let loops = |work: &[([u32; 2], Id)]| {
+            let (mut count, mut at) = (0, 0);
+            while at < work.len() {
+                at += run(&work[at..], single).0;
+                count += 1;
+            }
+            count
+        };
+        let [first, second, third] = &sorted;
+        let best = [first, second, third]
+            .into_iter()
+            .min_by_key(|work| loops(work));
+        let mut left = best.map_or(&[][..], Vec::as_slice);
         while let Some(&([a, b], _)) = left.first() {
-            // By how much the operands move from one node to the next: by one or not at all.
-            let step = |i: usize| {
-                let ([p, q], [x, y]) = (left[i - 1].0, left[i].0);
-                let moved = |from: u32, to: u32| match to.checked_sub(from) {
-                    Some(0) => Some(false),
-                    Some(1) => Some(true),
-                    _ => None,
-                };
-                Some((moved(p, x)?, single || moved(q, y)?))
-            };
-            let moves = if left.len() > 1 { step(1) } else { None };
-            let moves = moves.filter(|moves| !single || moves.0);
-            let count = match moves {
-                Some(moves) => {
-                    1 + (1..left.len())
-                        .take_while(|&i| step(i) == Some(moves))
-                        .count()
-                }
-                None => 1,
-            };
+            let (count, (a_moves, b_moves)) = run(left, single);
             let (now, later) = left.split_at(count);
             let out = self.take(count);
             for (i, &(_, id)) in now.iter().enumerate() {
                 self.slot[id as usize] = out + i as u32;
             }
-            let (a_moves, b_moves) = moves.unwrap_or((true, true));
             let first = a;
             let a = Stride {
                 first: a,
@@ -348,6 +367,27 @@ impl Compiler<'_> {
             });
         }
     }
+}
+
+/// How many nodes from the first on make one loop, and which of their operands move; one operand, if `single`, must.
+fn run(work: &[([u32; 2], Id)], single: bool) -> (usize, (bool, bool)) {
+    // By how much the operands move from one node to the next: by one or not at all.
+    let step = |i: usize| {
+        let ([p, q], [x, y]) = (work[i - 1].0, work[i].0);
+        let moved = |from: u32, to: u32| match to.checked_sub(from) {
+            Some(0) => Some(false),
+            Some(1) => Some(true),
+            _ => None,
+        };
+        let moves = (moved(p, x)?, single || moved(q, y)?);
+        (moves.0 || !single).then_some(moves)
+    };
+    let moves = if work.len() > 1 { step(1) } else { None };
+    let more = moves.map_or(0, |moves| {
+        let same = (1..work.len()).take_while(|&i| step(i) == Some(moves));
+        same.count()
+    });
+    (1 + more, moves.unwrap_or((true, true)))
 }
 
 /// Sums that all have terms in the same slots.

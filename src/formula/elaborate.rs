@@ -70,9 +70,9 @@ pub trait Algebra {
 impl Graph {
     fn checked(&self, id: Id) -> Result<Id, Problem> {
         self.check_size()?;
-        match self.known(id) {
-            Some(x) if !x.is_finite() => Err(Problem::NotFinite(x)),
-            _ => Ok(id),
+        match self.not_finite(id) {
+            Some(x) => Err(Problem::NotFinite(x)),
+            None => Ok(id),
         }
     }
 }

@@ -145,6 +145,19 @@ impl Graph {
         }
     }
 
+    /// A constant in this node that is no finite number.
+    pub(super) fn not_finite(&self, id: Id) -> Option<f64> {
+        let bad = |x: &f64| !x.is_finite();
+        match self.node(id) {
+            Node::Constant(x) => Some(x.get()).filter(bad),
+            Node::Linear(k, terms) => {
+                let mut all = terms.iter().map(|(c, _)| c.get()).chain([k.get()]);
+                all.find(bad)
+            }
+            _ => None,
+        }
+    }
+
     /// (c, x) of c·x; (1, x) of any other x.
     pub(super) fn scaled(&self, id: Id) -> (f64, Id) {
         match self.node(id) {

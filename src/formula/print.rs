@@ -116,7 +116,10 @@ impl<'a> Printer<'a> {
                 let (above, below) = (self.sum(a, level + 1)?, self.sum(b, level + 1)?);
                 let inverse = match one_product(&below) {
                     Some((powers, c)) => {
-                        let powers = powers.into_iter().map(|(x, n)| (x, -n)).collect();
+                        let powers = powers
+                            .into_iter()
+                            .map(|(x, n)| (x, n.saturating_neg()))
+                            .collect();
                         sum_of([(powers, 1.0 / c)])
                     }
                     None => sum_of([(vec![(b, -1)], 1.0)]),
@@ -149,7 +152,7 @@ impl<'a> Printer<'a> {
 
     fn sum_text(&mut self, sum: &Sum, level: usize) -> Option<(String, Binding)> {
         let mut terms: Vec<_> = sum.iter().collect();
-        let degree = |powers: &Powers| powers.iter().map(|&(_, n)| n.abs()).sum::<i32>();
+        let degree = |powers: &Powers| powers.iter().map(|&(_, n)| i64::from(n).abs()).sum::<i64>();
         terms.sort_by_key(|(powers, _)| (Reverse(degree(powers)), (*powers).clone()));
         // The first term without a minus, if there is one.
         if let Some(first) = terms.iter().position(|(_, c)| **c > 0.0) {
@@ -186,7 +189,7 @@ impl<'a> Printer<'a> {
             _ => (true, x),
         });
         for (x, n) in powers {
-            let part = self.power(x, n.abs(), level)?;
+            let part = self.power(x, n.saturating_abs(), level)?;
             if n > 0 { &mut above } else { &mut below }.push(part);
         }
         let latex = self.style == Style::Latex;
@@ -332,7 +335,8 @@ fn one_product(sum: &Sum) -> Option<(Powers, f64)> {
 fn joined(a: &Powers, b: &Powers) -> Powers {
     let mut powers: BTreeMap<Id, i32> = a.iter().copied().collect();
     for &(x, n) in b {
-        *powers.entry(x).or_insert(0) += n;
+        let power = powers.entry(x).or_insert(0);
+        *power = power.saturating_add(n);
     }
     powers.into_iter().filter(|&(_, n)| n != 0).collect()
 }

@@ -97,11 +97,8 @@ impl Source {
             // With escapes the bytes of the file are others than those of the text.
             let escaped = raw.starts_with('"') && raw.contains('\\');
             let at = span.start + open + line_end + bytes.start;
-            if escaped || at > span.end {
-                span
-            } else {
-                at..at
-            }
+            let found = at <= span.end && self.text.is_char_boundary(at);
+            if escaped || !found { span } else { at..at }
         });
         ScenarioError::at(self, span, message.into(), help.into())
     }
