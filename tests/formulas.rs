@@ -393,7 +393,7 @@ fn losses_that_are_no_losses_are_refused_with_the_numbers() {
         "start = [2.0, 0.6]\nloss = \"(u*v - 1 - e)^2\"\nresiduals = [\"u*v - 1 - e\"]",
     ));
     assert!(
-        two.contains("`loss` is 0.04") && two.contains("is 0.02"),
+        two.contains("`loss` is 4.000000e-2") && two.contains("is 2.000000e-2"),
         "{two}"
     );
     // Another start value at zero noise.

@@ -242,6 +242,13 @@ impl Compiler<'_> {
                 },
                 Kind::Pair(k, c, d) => {
                     let (k, c, d) = (number(k), number(c), number(d));
+                    if count == 1 {
+                        let (a, b) = (a.first, b.first);
+                        let op = Op::Pair { out, a, b, k, c, d };
+                        self.tape.code.push(op);
+                        left = later;
+                        continue;
+                    }
                     Op::Pairs {
                         out,
                         a,

@@ -14,7 +14,7 @@ use super::names::{Names, Symbol};
 use super::parse::{Expr, Formula, IndexRange, Kind};
 
 /// The most parts that a formula may have when written out.
-const MOST_STEPS: usize = 4_000_000;
+const MOST_STEPS: usize = 2_000_000;
 /// The most levels of brackets and named parts in one another.
 const MOST_LEVELS: usize = 200;
 

@@ -140,10 +140,11 @@ pub(super) fn nearest(wrong: &str, known: &mut Vec<&str>) -> String {
     const SHOWN: usize = 24;
     known.sort_unstable();
     known.dedup();
+    let distance = |name: &str| strsim::damerau_levenshtein(wrong, name);
     let near = known
         .iter()
-        .min_by_key(|name| strsim::damerau_levenshtein(wrong, name))
-        .filter(|near| strsim::jaro_winkler(wrong, near) > 0.7)
+        .min_by_key(|name| distance(name))
+        .filter(|near| distance(near) <= 1 || strsim::jaro_winkler(wrong, near) > 0.7)
         .map_or(String::new(), |near| format!("did you mean `{near}`? "));
     let more = if known.len() > SHOWN { ", …" } else { "" };
     known.truncate(SHOWN);

@@ -255,6 +255,7 @@ impl<'a> Printer<'a> {
         let latex = self.style == Style::Latex;
         let (base, exponent) = match self.graph.node(x) {
             Node::Power(base, p) => (*base, p.get() * f64::from(n)),
+            Node::Apply(Function::Sqrt, square) if n % 2 == 0 => (*square, f64::from(n / 2)),
             _ => (x, f64::from(n)),
         };
         let text = self.atom(base, level)?;

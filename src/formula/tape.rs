@@ -33,6 +33,15 @@ pub(super) enum Op {
         k: f64,
         c: f64,
     },
+    /// out = k + c·a + d·b, a single number.
+    Pair {
+        out: u32,
+        a: u32,
+        b: u32,
+        k: f64,
+        c: f64,
+        d: f64,
+    },
     /// outᵢ = k + c·aᵢ + d·bᵢ.
     Pairs {
         out: u32,
@@ -158,6 +167,11 @@ impl Tape {
             }
             Op::Products { out, a, b, count } => pairwise(slots, out, (a, b), count, |a, b| a * b),
             Op::Quotients { out, a, b, count } => pairwise(slots, out, (a, b), count, |a, b| a / b),
+            Op::Pair { out, a, b, k, c, d } => {
+                let (k, c, d) = (S::constant(k), S::constant(c), S::constant(d));
+                let first = slots[a as usize].mul_add(c, k);
+                slots[out as usize] = slots[b as usize].mul_add(d, first);
+            }
             Op::Pairs {
                 out,
                 a,

