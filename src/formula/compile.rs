@@ -47,6 +47,12 @@ enum Kind {
     Wide,
 }
 
+/// The slots of its operands, and the node.
+type Placed = ([u32; 2], Id);
+
+/// By what nodes are sorted.
+type Order = fn(&Placed) -> (i64, u32, Id);
+
 struct Compiler<'a> {
     graph: &'a Graph,
     /// Where each node is kept.
@@ -180,7 +186,7 @@ impl Compiler<'_> {
         let single = !matches!(kind, Kind::Product | Kind::Quotient | Kind::Pair(..));
         let work: Vec<_> = ids.into_iter().map(|id| (self.operands(id), id)).collect();
         // In the order in which the operands move together the longest.
-        let orders: [fn(&([u32; 2], Id)) -> (i64, u32, Id); 3] = [
+        let orders: [Order; 3] = [
             |&([a, b], id)| (i64::from(a), b, id),
             |&([a, b], id)| (i64::from(b), a, id),
             |&([a, b], id)| (i64::from(b) - i64::from(a), a, id),
@@ -190,7 +196,7 @@ impl Compiler<'_> {
             sorted.sort_by_key(order);
             sorted
         });
-        let loops = |work: &[([u32; 2], Id)]| {
+        let loops = |work: &[Placed]| {
             let (mut count, mut at) = (0, 0);
             while at < work.len() {
                 at += run(&work[at..], single).0;
@@ -377,7 +383,7 @@ impl Compiler<'_> {
 }
 
 /// How many nodes from the first on make one loop, and which of their operands move; one operand, if `single`, must.
-fn run(work: &[([u32; 2], Id)], single: bool) -> (usize, (bool, bool)) {
+fn run(work: &[Placed], single: bool) -> (usize, (bool, bool)) {
     // By how much the operands move from one node to the next: by one or not at all.
     let step = |i: usize| {
         let ([p, q], [x, y]) = (work[i - 1].0, work[i].0);

@@ -31,7 +31,7 @@ pub enum Symbol {
     /// A named part, for each value of an index if it has one.
     Part {
         /// What it is.
-        formula: Formula,
+        formula: Box<Formula>,
         /// Name, first and last value.
         index: Option<(String, i64, i64)>,
     },
@@ -121,7 +121,7 @@ impl Names {
                 return at_path(Err((problem, declared.span)), &keys);
             }
         };
-        let formula = Formula::parse(text, path)?;
+        let formula = Box::new(Formula::parse(text, path)?);
         let added = self.add(&declared.name, Symbol::Part { formula, index });
         at_path(added.map_err(|problem| (problem, 0..0)), &keys)
     }

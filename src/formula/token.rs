@@ -38,6 +38,9 @@ impl Token {
     }
 }
 
+/// A token and its bytes.
+pub type Placed = (Token, Range<usize>);
+
 type Input<'s> = LocatingSlice<&'s str>;
 
 fn number(input: &mut Input) -> ModalResult<Token> {
@@ -71,12 +74,12 @@ fn sign(input: &mut Input) -> ModalResult<Token> {
 }
 
 /// The tokens of a text with their bytes, and an [`Token::End`].
-pub fn tokens(text: &str) -> Result<Vec<(Token, Range<usize>)>, (Problem, Range<usize>)> {
+pub fn tokens(text: &str) -> Result<Vec<Placed>, (Problem, Range<usize>)> {
     let mut input = LocatingSlice::new(text);
     let mut found = Vec::new();
     loop {
         let blank: ModalResult<&str> = take_while(0.., char::is_whitespace).parse_next(&mut input);
-        let left: &str = *input.as_ref();
+        let left: &str = input.as_ref();
         let at = text.len() - left.len();
         let Some(next) = left.chars().next().filter(|_| blank.is_ok()) else {
             found.push((Token::End, at..at));
