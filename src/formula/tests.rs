@@ -378,6 +378,11 @@ proptest! {
         prop_assert!(Printer::new(&graph, &input_names, Style::Latex).text(id).is_none_or(|t| !t.is_empty()));
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 64 } else { 2000 }))]
+
     /// No text makes a panic, hangs or takes much memory: what is written out is counted, and so are the nodes.
     #[test]
     fn hostile_texts_are_refused_or_read_within_bounds(text in hostile()) {
