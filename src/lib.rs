@@ -6,6 +6,7 @@
 //! | module | job |
 //! |---|---|
 //! | [`scenario`] | the TOML file as typed, and the study it resolves to |
+//! | [`formula`] | losses written in the scenario: parsed, differentiated, compiled |
 //! | [`models`] and [`noise`] | L̂(w, η): losses, and the sockets by which noise enters them; generic over [`scalar`] |
 //! | [`descent`] | one side: ensembles of the iterates, with [`random`] numbers in SIMD lanes |
 //! | [`mod@derive`] and [`limit`] | the other side: Γ, regime, drift and diffusion by automatic differentiation; the process on Γ, by [`integrators`] |
@@ -22,6 +23,7 @@
 pub mod derive;
 pub mod descent;
 pub mod explain;
+pub mod formula;
 pub mod integrators;
 pub mod limit;
 pub mod models;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Warning {
-    /// ReLU: Γ has kinks.
+    /// ReLU or `abs`: Γ has kinks.
     PiecewiseSmooth,
     /// The mean of ∇L̂ is not ∇L.
     BiasedGradient {
@@ -107,7 +107,7 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::PiecewiseSmooth => f.write_str(
-                "with ReLU the manifold Γ is only piecewise smooth: the theory holds on each piece, and says nothing of paths that cross a kink",
+                "with ReLU, or `abs` in a formula, the manifold Γ is only piecewise smooth: the theory holds on each piece, and says nothing of paths that cross a kink",
             ),
             Self::BiasedGradient { ratio } => write!(
                 f,

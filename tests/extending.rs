@@ -49,9 +49,9 @@ impl Model for Parabola {
     /// One label, one unit, and no sample weights.
     fn sockets(&self) -> SocketSizes {
         SocketSizes {
-            weights: 0,
             labels: 1,
             units: 1,
+            ..SocketSizes::default()
         }
     }
 
@@ -154,9 +154,9 @@ fn exact_x(start: f64, rate: f64, time: f64) -> f64 {
 fn the_gradient_of_the_model_is_that_of_its_loss() {
     let (w, labels, units, h) = ([0.7, -0.4], [0.3], [0.2], 1e-6);
     let noise = Injection {
-        weights: &[],
         labels: &labels,
         units: &units,
+        ..Injection::NONE
     };
     let mut gradient = [0.0; 2];
     Parabola.gradient(&w, &noise, &mut [], &mut gradient);

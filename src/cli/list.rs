@@ -72,7 +72,7 @@ pub fn text() -> String {
         }
     }
     text.push_str("\nnoises (noise.kind)\n");
-    for mechanism in Mechanism::ALL {
+    for mechanism in Mechanism::EVERY {
         let _ = writeln!(
             text,
             "  {:<16} {}; socket: {}",

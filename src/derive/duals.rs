@@ -225,6 +225,58 @@ macro_rules! elementary_functions {
         }
 
         #[inline(always)]
+        fn ln(self) -> Self {
+            let first = S::one() / self.re;
+            self.chain(self.re.ln(), first, -(first * first))
+        }
+
+        #[inline(always)]
+        fn sqrt(self) -> Self {
+            let value = self.re.sqrt();
+            let first = S::constant(0.5) / value;
+            self.chain(value, first, S::constant(-0.5) * first / self.re)
+        }
+
+        #[inline(always)]
+        fn tan(self) -> Self {
+            let value = self.re.tan();
+            let first = value.mul_add(value, S::one());
+            self.chain(value, first, S::constant(2.0) * value * first)
+        }
+
+        #[inline(always)]
+        fn sinh(self) -> Self {
+            let (sinh, cosh) = (self.re.sinh(), self.re.cosh());
+            self.chain(sinh, cosh, sinh)
+        }
+
+        #[inline(always)]
+        fn cosh(self) -> Self {
+            let (sinh, cosh) = (self.re.sinh(), self.re.cosh());
+            self.chain(cosh, sinh, cosh)
+        }
+
+        #[inline(always)]
+        fn atan(self) -> Self {
+            let first = S::one() / self.re.mul_add(self.re, S::one());
+            let second = S::constant(-2.0) * self.re * first * first;
+            self.chain(self.re.atan(), first, second)
+        }
+
+        #[inline(always)]
+        fn abs(self) -> Self {
+            let sign = self.re.step() - (-self.re).step();
+            self.chain(self.re.abs(), sign, S::zero())
+        }
+
+        #[inline(always)]
+        fn powf(self, p: f64) -> Self {
+            let first = S::constant(p) * self.re.powf(p - 1.0);
+            let second = S::constant(p * (p - 1.0)) * self.re.powf(p - 2.0);
+            self.chain(self.re.powf(p), first, second)
+        }
+
+        #[inline(always)]
         fn element_done() {
             S::element_done();
         }
@@ -308,6 +360,10 @@ mod tests {
     /// All operations and functions in one.
     fn formula<S: Scalar>(x: S, y: S) -> S {
         let smooth = x.tanh() * y.erf() + (x - y).softplus() / (y.sigmoid() + S::one());
+        let positive = S::one() + x.square();
+        let further =
+            positive.ln() * positive.sqrt() + positive.powf(1.7) * (x * S::constant(0.5)).tan();
+        let smooth = smooth + further + x.sinh() * y.cosh() + (x * y).atan() + x.abs();
         smooth - (x * y).sin() * x.cos().mul_add(y, -(x / (y.square() + S::one())).exp()) + x.step()
     }
 

@@ -9,6 +9,8 @@ use crate::integrators::Exponential;
 use crate::models::Model;
 use crate::noise::NoisyLoss;
 
+/// A loss below −this share of its scale is no rounding.
+const BELOW_ZERO: f64 = 1e-10;
 /// The local error of a step of the flow, relative to 1 + |w|.
 const TOLERANCE: f64 = 1e-11;
 /// The error of the last jump on Γ, relative to 1 + |w|, apart from rounding.
@@ -219,7 +221,9 @@ impl Approach {
         if error > (JUMP_ERROR + JUMP_ROUNDING * condition) * scale {
             return Ok(None);
         }
-        project(noisy, &end, rank).map(|(landing, _)| Some(landing))
+        let (landing, there) = project(noisy, &end, rank)?;
+        refuse_negative(noisy, &landing, &there)?;
+        Ok(Some(landing))
     }
 }
 
@@ -284,16 +288,32 @@ fn misses_zero<M: Model>(
     }
 }
 
-/// The [`positive_part`] of H, or an error where loss or Hessian is not finite.
+/// The [`positive_part`] of H, or an error where loss or Hessian is not finite, or the loss is negative.
 fn look<M: Model>(noisy: &NoisyLoss<M>, w: &DVector<f64>) -> Result<Frame, GeometryError> {
-    if loss(noisy, w).is_finite() {
-        positive_part(noisy, w)
-    } else {
-        Err(GeometryError::NotFinite {
+    if !loss(noisy, w).is_finite() {
+        return Err(GeometryError::NotFinite {
             what: "the loss",
             w: w.as_slice().to_vec(),
-        })
+        });
     }
+    let frame = positive_part(noisy, w)?;
+    refuse_negative(noisy, w, &frame)?;
+    Ok(frame)
+}
+
+/// An error where the loss is negative by more than rounding.
+fn refuse_negative<M: Model>(
+    noisy: &NoisyLoss<M>,
+    w: &DVector<f64>,
+    frame: &Frame,
+) -> Result<(), GeometryError> {
+    let loss = loss(noisy, w);
+    let largest = frame.eigenvalues.iter().copied().fold(0.0, f64::max);
+    if loss < -BELOW_ZERO * (1.0 + largest * (1.0 + w.norm_squared())) {
+        let w = w.as_slice().to_vec();
+        return Err(GeometryError::Negative { loss, w });
+    }
+    Ok(())
 }
 
 fn land<M: Model>(
@@ -305,7 +325,9 @@ fn land<M: Model>(
         return Err(no_zero(noisy, point));
     }
     let rank = rank_on_manifold(noisy, point)?;
-    Ok(project(noisy, point, rank)?.0)
+    let (landing, frame) = project(noisy, point, rank)?;
+    refuse_negative(noisy, &landing, &frame)?;
+    Ok(landing)
 }
 
 fn no_zero<M: Model>(noisy: &NoisyLoss<M>, point: &DVector<f64>) -> GeometryError {

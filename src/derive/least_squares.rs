@@ -157,9 +157,22 @@ fn unit_derivatives<M: Model>(model: &M, w: &DVector<f64>, jacobian: &Jacobian) 
     r
 }
 
-/// Σⱼᵤ R_ju ∇R_ju: for each residual one dual pass with the units moved in the direction R_j.
-fn unit_regularization<M: Model>(model: &M, w: &DVector<f64>, jacobian: &Jacobian) -> DVector<f64> {
-    let r = unit_derivatives(model, w, jacobian);
+/// R (n×d): R_jc = ∂rⱼ/∂η_c of the noises that a formula names.
+fn formula_derivatives<M: Model>(model: &M, w: &DVector<f64>, jacobian: &Jacobian) -> DMatrix<f64> {
+    let d = model.sockets().formula;
+    let mut slopes = vec![0.0; d];
+    let mut r = DMatrix::zeros(jacobian.shape.residuals(), d);
+    for (j, mut row) in r.row_iter_mut().enumerate() {
+        model.residual_noise(j, w.as_slice(), &mut slopes);
+        for (entry, &slope) in row.iter_mut().zip(&slopes) {
+            *entry = slope;
+        }
+    }
+    r
+}
+
+/// Σⱼᵤ R_ju ∇R_ju: for each residual one dual pass with the units, or the noises of a formula, moved in the direction R_j.
+fn regularization_of<M: Model>(model: &M, w: &DVector<f64>, r: &DMatrix<f64>) -> DVector<f64> {
     let mut passes = Passes::<M, Dual64>::at(model, w);
     let mut total = DVector::zeros(w.len());
     for (j, row) in r.row_iter().enumerate() {
@@ -318,7 +331,12 @@ pub(super) fn regularizer_gradient<M: Model>(
                 sum.add(hessian_vectors(model, w, &scaled), share * square);
             }
             Socket::Units => {
-                sum.add(unit_regularization(model, w, jacobian), share * square);
+                let r = unit_derivatives(model, w, jacobian);
+                sum.add(regularization_of(model, w, &r), share * square);
+            }
+            Socket::Formula => {
+                let r = formula_derivatives(model, w, jacobian);
+                sum.add(regularization_of(model, w, &r), share * square);
             }
         }
     }
@@ -350,6 +368,9 @@ pub(super) fn regularizer_value<M: Model>(
             }
             Socket::Units => {
                 value = half * unit_derivatives(noisy.model(), w, jacobian).norm_squared();
+            }
+            Socket::Formula => {
+                value = half * formula_derivatives(noisy.model(), w, jacobian).norm_squared();
             }
         }
         total += source.scale.powi(2) * value;
@@ -390,6 +411,10 @@ pub(super) fn covariance<M: Model>(
                     column.component_mul_assign(w);
                 }
                 k += scaled.tr_mul(&scaled) * square;
+            }
+            Socket::Formula => {
+                let r = formula_derivatives(model, w, jacobian);
+                k += &r * r.transpose() * square;
             }
             Socket::Units => {
                 let r = unit_derivatives(model, w, jacobian);

@@ -45,6 +45,17 @@ pub enum GeometryError {
         /// Where.
         w: Vec<f64>,
     },
+    /// The loss is negative.
+    #[error(
+        "the loss is negative on the way to its minimum: L = {loss:.3e} (w = {}); the theory is about losses L ≥ 0 with a manifold of zeros, so add to the loss what it lacks",
+        short(w)
+    )]
+    Negative {
+        /// The loss.
+        loss: f64,
+        /// Where.
+        w: Vec<f64>,
+    },
     /// A number became infinite or NaN.
     #[error(
         "{what} is not finite at w = {}; is the start in the model's domain?",

@@ -167,6 +167,7 @@ fn run_with<M: Model, I: Instructions, J: Instructions>(
                 Socket::ParametersMultiplied => group.walk(ParametersMultiplied),
                 Socket::ParametersAdded => group.walk(ParametersAdded),
                 Socket::GradientAdded => group.walk(GradientAdded),
+                Socket::Formula => group.walk(wiring),
             },
             _ => group.walk(wiring),
         }

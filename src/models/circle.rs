@@ -44,6 +44,7 @@ impl Model for Circle {
             weights: 1,
             labels: 1,
             units: 0,
+            ..SocketSizes::default()
         }
     }
 

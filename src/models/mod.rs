@@ -8,6 +8,7 @@ mod circle;
 mod data;
 mod deep_linear;
 mod diagonal_network;
+mod formula;
 mod network;
 #[cfg(test)]
 mod network_tests;
@@ -23,6 +24,7 @@ pub use circle::Circle;
 pub use data::{Data, Samples};
 pub use deep_linear::{DeepLinear, MatrixSensing};
 pub use diagonal_network::DiagonalNetwork;
+pub use formula::{FormulaModel, Formulas};
 pub use network::Network;
 pub use perceptron::{Activation, Perceptron};
 pub use product::Product;
@@ -44,6 +46,8 @@ pub struct Injection<'a, S> {
     /// ηⱼ of the unit factors 1 + ηⱼ; length = number U of hidden units (shared by the samples), N·U (one mask for each
     /// sample), or 0.
     pub units: &'a [S],
+    /// η of the noises that a formula names; length d or 0.
+    pub formula: &'a [S],
 }
 
 impl<S: Scalar> Injection<'_, S> {
@@ -52,6 +56,7 @@ impl<S: Scalar> Injection<'_, S> {
         weights: &[],
         labels: &[],
         units: &[],
+        formula: &[],
     };
 
     /// The weight 1 + ηᵢ of sample i.
@@ -115,6 +120,8 @@ pub struct SocketSizes {
     pub labels: usize,
     /// Hidden units whose activation can be multiplied.
     pub units: usize,
+    /// Noises that the formula of the loss names.
+    pub formula: usize,
 }
 
 /// The shape of L = 1/(2N) Σ_j r_j²: the residuals j = i·q + o of sample i and output o.
@@ -201,7 +208,7 @@ pub trait Model: Send + Sync {
     }
 
     /// The residual r_j(w) = f − y of a sum of squares; writes ∇r_j to `gradient` (length m). `units` is empty, or holds
-    /// the η of the unit factors for the sample that j belongs to. Called for a loss with [`Model::least_squares`] only.
+    /// the η of the unit factors for the sample that j belongs to, or of the noises of a formula. Called for a loss with [`Model::least_squares`] only.
     fn residual<S: Scalar>(
         &self,
         _index: usize,
@@ -212,6 +219,11 @@ pub trait Model: Send + Sync {
     ) -> S {
         gradient.fill(S::constant(f64::NAN));
         S::constant(f64::NAN)
+    }
+
+    /// Writes ∂r_j/∂η of the noises that a formula names, at η = 0, to `slopes` (length [`SocketSizes::formula`]).
+    fn residual_noise(&self, _index: usize, _w: &[f64], slopes: &mut [f64]) {
+        slopes.fill(f64::NAN);
     }
 
     /// As [`Network::scaled_units`]; nothing where there are no unit factors, or no least squares.
@@ -232,7 +244,13 @@ pub trait Model: Send + Sync {
     /// Name, formula, options and observables.
     fn card(&self) -> &'static ModelCard;
 
-    /// The value at `w` of the model's own observable number `index` of [`ModelCard::observables`].
+    /// The names of the model's own observables; those of its card unless the scenario defines them.
+    fn own_observables(&self) -> Vec<String> {
+        let own = self.card().observables.iter();
+        own.map(|(name, _)| (*name).to_owned()).collect()
+    }
+
+    /// The value at `w` of the model's own observable number `index` of [`Model::own_observables`].
     fn observe(&self, index: usize, w: &[f64]) -> f64;
 }
 
@@ -241,7 +259,7 @@ macro_rules! any_model {
         /// One of the built-in models, chosen at run time.
         #[derive(Clone, Debug, PartialEq)]
         pub enum AnyModel {
-            $(#[doc = concat!("See [`", stringify!($kind), "`].")] $kind($type)),+
+            $(#[doc = concat!("The kind `", stringify!($kind), "`.")] $kind($type)),+
         }
 
         /// The cards of all built-in models, in the order in which they are listed.
@@ -299,6 +317,14 @@ macro_rules! any_model {
                 match self { $(Self::$kind(model) => model.residual(index, w, units, scratch, gradient)),+ }
             }
 
+            fn residual_noise(&self, index: usize, w: &[f64], slopes: &mut [f64]) {
+                match self { $(Self::$kind(model) => model.residual_noise(index, w, slopes)),+ }
+            }
+
+            fn own_observables(&self) -> Vec<String> {
+                match self { $(Self::$kind(model) => model.own_observables()),+ }
+            }
+
             fn scaled_units(&self) -> (Vec<Option<usize>>, usize) {
                 match self { $(Self::$kind(model) => model.scaled_units()),+ }
             }
@@ -333,6 +359,7 @@ any_model!(
     DeepLinear(Regression<DeepLinear>) as DeepLinear::CARD,
     MatrixSensing(Regression<MatrixSensing>) as MatrixSensing::CARD,
     Perceptron(Regression<Perceptron>) as Perceptron::CARD,
+    Formula(FormulaModel) as FormulaModel::CARD,
 );
 
 pub(crate) use with_model;
@@ -371,12 +398,12 @@ mod tests {
                 let weights = take(&values, &mut from, sizes.weights);
                 let labels = take(&values, &mut from, sizes.labels);
                 let units = take(&values, &mut from, sizes.units);
-                let noise = Injection { weights: &weights, labels: &labels, units: &units };
+                let noise = Injection { weights: &weights, labels: &labels, units: &units, ..Injection::NONE };
                 let mut gradient = vec![0.0; w.len()];
                 model.gradient(&w, &noise, &mut vec![0.0; model.scratch()], &mut gradient);
                 let dual = |x: &[f64]| x.iter().map(|&x| Dual64::from(x)).collect::<Vec<_>>();
                 let (weights, labels, units) = (dual(&weights), dual(&labels), dual(&units));
-                let noise = Injection { weights: &weights, labels: &labels, units: &units };
+                let noise = Injection { weights: &weights, labels: &labels, units: &units, ..Injection::NONE };
                 for i in 0..w.len() {
                     let mut point = dual(&w);
                     point[i].eps = 1.0;
@@ -407,6 +434,6 @@ mod tests {
         }
         let mut names: Vec<_> = CARDS.iter().map(|card| card.name).collect();
         names.dedup();
-        assert_eq!(names.len(), 10);
+        assert_eq!(names.len(), 11);
     }
 }

@@ -95,6 +95,7 @@ fn slopes(model: &impl Model, w: &[f64], [weights, labels, units]: [&[f64]; 3]) 
         weights: &weights,
         labels: &labels,
         units: &units,
+        ..Injection::NONE
     };
     (0..w.len())
         .map(|i| {
@@ -135,6 +136,7 @@ fn gradient_is_the_derivative(network: impl Network, values: &[f64]) -> Checked 
             weights: noise[0],
             labels: noise[1],
             units: noise[2],
+            ..Injection::NONE
         };
         let written = gradient(&model, &w, &injection);
         let derivative = slopes(&model, &w, noise);
@@ -239,11 +241,12 @@ fn lanes_compute_what_a_single_path_computes(network: impl Network, values: &[f6
     Ok(())
 }
 
-fn injection<S>([weights, labels, units]: &[Vec<S>; 3]) -> Injection<'_, S> {
+fn injection<S: Scalar>([weights, labels, units]: &[Vec<S>; 3]) -> Injection<'_, S> {
     Injection {
         weights,
         labels,
         units,
+        ..Injection::NONE
     }
 }
 

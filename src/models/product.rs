@@ -49,6 +49,7 @@ impl Model for Product {
             weights: 1,
             labels: 1,
             units: 1,
+            ..SocketSizes::default()
         }
     }
 

@@ -178,6 +178,7 @@ impl<F: Network> Model for Regression<F> {
             weights: samples,
             labels: samples * self.network.outputs(),
             units: self.network.units(),
+            ..SocketSizes::default()
         }
     }
 

@@ -46,6 +46,7 @@ impl Model for Sphere {
             weights: 1,
             labels: 1,
             units: 0,
+            ..SocketSizes::default()
         }
     }
 

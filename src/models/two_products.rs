@@ -42,6 +42,7 @@ impl Model for TwoProducts {
             weights: 1,
             labels: 1,
             units: 2,
+            ..SocketSizes::default()
         }
     }
 

@@ -88,6 +88,7 @@ impl Model for Valley {
             weights: 1,
             labels: 0,
             units: 0,
+            ..SocketSizes::default()
         }
     }
 

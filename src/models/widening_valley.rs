@@ -43,6 +43,7 @@ impl Model for WideningValley {
             weights: self.width,
             labels: self.width,
             units: 0,
+            ..SocketSizes::default()
         }
     }
 

@@ -1,4 +1,4 @@
-//! The six noise mechanisms and the six sockets by which they enter a loss.
+//! The noise mechanisms and the sockets by which they enter a loss.
 
 use std::fmt;
 
@@ -22,10 +22,12 @@ pub enum Mechanism {
     AntiPgd,
     /// Noise added to the gradient (stochastic gradient Langevin dynamics).
     Sgld,
+    /// The noises that a loss written as a formula names.
+    Formula,
 }
 
 impl Mechanism {
-    /// All mechanisms, in the order in which they are listed.
+    /// Those that need no formula, in the order in which they are listed.
     pub const ALL: [Self; 6] = [
         Self::Minibatch,
         Self::Label,
@@ -33,6 +35,17 @@ impl Mechanism {
         Self::Dropout,
         Self::AntiPgd,
         Self::Sgld,
+    ];
+
+    /// All mechanisms.
+    pub const EVERY: [Self; 7] = [
+        Self::Minibatch,
+        Self::Label,
+        Self::Dropconnect,
+        Self::Dropout,
+        Self::AntiPgd,
+        Self::Sgld,
+        Self::Formula,
     ];
 
     /// The socket by which it enters.
@@ -44,6 +57,7 @@ impl Mechanism {
             Self::Dropout => Socket::Units,
             Self::AntiPgd => Socket::ParametersAdded,
             Self::Sgld => Socket::GradientAdded,
+            Self::Formula => Socket::Formula,
         }
     }
 
@@ -56,6 +70,7 @@ impl Mechanism {
             Self::Dropout => "dropout",
             Self::AntiPgd => "anti-pgd",
             Self::Sgld => "sgld",
+            Self::Formula => "formula",
         }
     }
 
@@ -68,6 +83,7 @@ impl Mechanism {
             Self::Dropout => "each hidden activation is multiplied by 1 + η",
             Self::AntiPgd => "L̂ = L(w + η)",
             Self::Sgld => "L̂ = L(w) + ⟨w, η⟩",
+            Self::Formula => "L̂ = the formula, with its noises η",
         }
     }
 }
@@ -93,6 +109,8 @@ pub enum Socket {
     ParametersAdded,
     /// ηᵢ is added to component i of the gradient.
     GradientAdded,
+    /// ηᵢ is noise i of a formula, wherever it stands.
+    Formula,
 }
 
 impl Socket {
@@ -103,17 +121,18 @@ impl Socket {
             Self::SampleWeights => model.sockets().weights,
             Self::Labels => model.sockets().labels,
             Self::Units => model.sockets().units,
+            Self::Formula => model.sockets().formula,
             Self::ParametersMultiplied | Self::ParametersAdded | Self::GradientAdded => {
                 model.dimension()
             }
         }
     }
 
-    /// Whether the noise multiplies something, so that a mask makes sense.
+    /// Whether the noise multiplies something, so that a mask makes sense; a formula can say 1 + η.
     pub fn is_multiplied(self) -> bool {
         matches!(
             self,
-            Self::SampleWeights | Self::Units | Self::ParametersMultiplied
+            Self::SampleWeights | Self::Units | Self::ParametersMultiplied | Self::Formula
         )
     }
 }
@@ -127,6 +146,7 @@ impl fmt::Display for Socket {
             Self::ParametersMultiplied => "parameters (multiplied)",
             Self::ParametersAdded => "parameters (added)",
             Self::GradientAdded => "gradient (added)",
+            Self::Formula => "noises of a formula",
         })
     }
 }

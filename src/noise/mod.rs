@@ -123,7 +123,7 @@ impl<M: Model> NoisyLoss<M> {
             let size = source.size(&model);
             let has_data = model.least_squares().is_some();
             if size == 0 {
-                let available: Vec<_> = Mechanism::ALL
+                let available: Vec<_> = Mechanism::EVERY
                     .iter()
                     .filter(|m| m.socket().size(&model) > 0)
                     .map(|m| m.to_string())
@@ -290,6 +290,7 @@ impl<'a, S: Scalar> Plugs<'a, S> {
             Socket::ParametersMultiplied => self.parameters_multiplied = eta,
             Socket::ParametersAdded => self.parameters_added = eta,
             Socket::GradientAdded => self.gradient_added = eta,
+            Socket::Formula => self.injection.formula = eta,
         }
     }
 

@@ -74,7 +74,7 @@ pub(super) fn name(sources: &[Source]) -> String {
 pub(super) fn others(study: &Study, prediction: &Prediction, share: f64) -> Vec<NoisePlan> {
     let model = study.noisy.model();
     let sources = study.noisy.sources();
-    let candidates = Mechanism::ALL.into_iter().filter(|m| {
+    let candidates = Mechanism::EVERY.into_iter().filter(|m| {
         m.socket().size(model) > 0 && !matches!(sources, [only] if only.mechanism == *m)
     });
     candidates

@@ -57,6 +57,7 @@ fn name(source: Source) -> &'static str {
         Mechanism::Dropout => "Dropout",
         Mechanism::AntiPgd => "anti-correlated PGD",
         Mechanism::Sgld => "SGLD",
+        Mechanism::Formula => "the formula's noise",
     }
 }
 
@@ -156,6 +157,7 @@ fn reg_in_words(source: Source) -> &'static str {
         (Mechanism::Dropout, false) => "1/(2N) Σ_i Σ_u (effect of unit u on f(x_i))²",
         (Mechanism::Dropout, true) => "Σ_u [L(w without unit u) − L(w)]",
         (Mechanism::AntiPgd, _) => "½ tr H",
+        (Mechanism::Formula, true) => "Σ_c [L̂(w, −e_c) − L(w)]",
         _ => "½ tr ∂²_η L̂",
     }
 }

@@ -254,6 +254,17 @@ pub fn prediction_text(study: &Study, prediction: &Prediction) -> String {
     for source in study.noisy.sources() {
         let _ = writeln!(text, "noise          {}", noise_text(study, source));
     }
+    if let crate::models::AnyModel::Formula(formula) = model {
+        use crate::formula::Style;
+        for (style, begin) in [
+            (Style::Plain, "formula       "),
+            (Style::Latex, "LaTeX         "),
+        ] {
+            for (name, derived) in formula.derivation(study.noisy.sources(), style) {
+                let _ = writeln!(text, "{begin} {name} = {derived}");
+            }
+        }
+    }
     let names = crate::models::Model::parameter_names(model);
     let point = |w: &nalgebra::DVector<f64>| {
         let shown = names

@@ -87,6 +87,56 @@ macro_rules! derivative_scalar {
             }
 
             #[inline(always)]
+            fn ln(self) -> Self {
+                let slope = 1.0 / self.re;
+                self.chain(libm::log(self.re), slope, -slope * slope)
+            }
+
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                let value = self.re.sqrt();
+                let slope = 0.5 / value;
+                self.chain(value, slope, -0.5 * slope / self.re)
+            }
+
+            #[inline(always)]
+            fn tan(self) -> Self {
+                let value = libm::tan(self.re);
+                let slope = 1.0 + value * value;
+                self.chain(value, slope, 2.0 * value * slope)
+            }
+
+            #[inline(always)]
+            fn sinh(self) -> Self {
+                let value = libm::sinh(self.re);
+                self.chain(value, libm::cosh(self.re), value)
+            }
+
+            #[inline(always)]
+            fn cosh(self) -> Self {
+                let value = libm::cosh(self.re);
+                self.chain(value, libm::sinh(self.re), value)
+            }
+
+            #[inline(always)]
+            fn atan(self) -> Self {
+                let slope = 1.0 / (1.0 + self.re * self.re);
+                self.chain(libm::atan(self.re), slope, -2.0 * self.re * slope * slope)
+            }
+
+            #[inline(always)]
+            fn abs(self) -> Self {
+                let sign = functions::step(self.re) - functions::step(-self.re);
+                self.chain(self.re.abs(), sign, 0.0)
+            }
+
+            #[inline(always)]
+            fn powf(self, p: f64) -> Self {
+                let (x, power) = (self.re, libm::pow);
+                self.chain(power(x, p), p * power(x, p - 1.0), p * (p - 1.0) * power(x, p - 2.0))
+            }
+
+            #[inline(always)]
             fn is_zero(&self) -> bool {
                 $(self.$part == 0.0)&&+
             }

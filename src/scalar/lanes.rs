@@ -104,6 +104,50 @@ impl Scalar for Lanes {
         each_lane!(self, libm::cos)
     }
 
+    #[inline(always)]
+    fn ln(self) -> Self {
+        each_lane!(self, libm::log)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        each_lane!(self, f64::sqrt)
+    }
+
+    #[inline(always)]
+    fn tan(self) -> Self {
+        each_lane!(self, libm::tan)
+    }
+
+    #[inline(always)]
+    fn sinh(self) -> Self {
+        each_lane!(self, libm::sinh)
+    }
+
+    #[inline(always)]
+    fn cosh(self) -> Self {
+        each_lane!(self, libm::cosh)
+    }
+
+    #[inline(always)]
+    fn atan(self) -> Self {
+        each_lane!(self, libm::atan)
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        each_lane!(self, f64::abs)
+    }
+
+    #[inline(always)]
+    fn powf(self, p: f64) -> Self {
+        let mut lanes = self.0;
+        for x in &mut lanes {
+            *x = libm::pow(*x, p);
+        }
+        Self(lanes)
+    }
+
     /// A fence that is no instruction.
     #[inline(always)]
     fn element_done() {
@@ -163,6 +207,14 @@ mod tests {
                 (Lanes(x).softplus(), x.map(Scalar::softplus)),
                 (Lanes(x).sigmoid(), x.map(Scalar::sigmoid)),
                 (Lanes(x).step(), x.map(Scalar::step)),
+                (Lanes(x).ln(), x.map(Scalar::ln)),
+                (Lanes(x).sqrt(), x.map(Scalar::sqrt)),
+                (Lanes(x).tan(), x.map(Scalar::tan)),
+                (Lanes(x).sinh(), x.map(Scalar::sinh)),
+                (Lanes(x).cosh(), x.map(Scalar::cosh)),
+                (Lanes(x).atan(), x.map(Scalar::atan)),
+                (Lanes(x).abs(), x.map(Scalar::abs)),
+                (Lanes(x).powf(1.5), x.map(|x| Scalar::powf(x, 1.5))),
             ] {
                 prop_assert_eq!(together.0.map(f64::to_bits), alone.map(f64::to_bits));
             }

@@ -11,6 +11,8 @@
 //! | [`HyperDual64`] | a second directional derivative: `∂³L[a, b]` and ∂²_η ∇L̂ |
 
 mod dual;
+#[cfg(test)]
+mod elementary_tests;
 mod functions;
 mod instructions;
 mod lanes;
@@ -55,6 +57,22 @@ pub trait Scalar:
     fn sigmoid(self) -> Self;
     /// 1 for x > 0, otherwise 0; its derivative counts as 0.
     fn step(self) -> Self;
+    /// The natural logarithm of x > 0.
+    fn ln(self) -> Self;
+    /// √x of x ≥ 0.
+    fn sqrt(self) -> Self;
+    /// tan x, x in radians.
+    fn tan(self) -> Self;
+    /// sinh x.
+    fn sinh(self) -> Self;
+    /// cosh x.
+    fn cosh(self) -> Self;
+    /// The angle in (−π/2, π/2) with tangent x.
+    fn atan(self) -> Self;
+    /// |x|; its derivative at 0 counts as 0.
+    fn abs(self) -> Self;
+    /// xᵖ of x > 0 for a constant p.
+    fn powf(self, p: f64) -> Self;
     /// Whether the number and all its derivatives, in all lanes, are 0.
     fn is_zero(&self) -> bool;
 
@@ -134,6 +152,46 @@ impl Scalar for f64 {
     #[inline(always)]
     fn cos(self) -> Self {
         libm::cos(self)
+    }
+
+    #[inline(always)]
+    fn ln(self) -> Self {
+        libm::log(self)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        self.sqrt()
+    }
+
+    #[inline(always)]
+    fn tan(self) -> Self {
+        libm::tan(self)
+    }
+
+    #[inline(always)]
+    fn sinh(self) -> Self {
+        libm::sinh(self)
+    }
+
+    #[inline(always)]
+    fn cosh(self) -> Self {
+        libm::cosh(self)
+    }
+
+    #[inline(always)]
+    fn atan(self) -> Self {
+        libm::atan(self)
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        self.abs()
+    }
+
+    #[inline(always)]
+    fn powf(self, p: f64) -> Self {
+        libm::pow(self, p)
     }
 
     #[inline(always)]

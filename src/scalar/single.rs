@@ -57,8 +57,20 @@ impl Scalar for Single {
         sigmoid = functions::sigmoid,
         step = functions::step,
         sin = libm::sin,
-        cos = libm::cos
+        cos = libm::cos,
+        ln = libm::log,
+        sqrt = f64::sqrt,
+        tan = libm::tan,
+        sinh = libm::sinh,
+        cosh = libm::cosh,
+        atan = libm::atan,
+        abs = f64::abs
     );
+
+    #[inline(always)]
+    fn powf(self, p: f64) -> Self {
+        Self(libm::pow(self.0, p))
+    }
 
     #[inline(always)]
     fn constant(x: f64) -> Self {

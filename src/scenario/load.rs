@@ -122,11 +122,53 @@ impl Source {
         ScenarioError::at(self, self.span(key), message.into(), help.into())
     }
 
+    /// An error at some bytes of the text that stands at these keys.
+    pub fn error_within(
+        &self,
+        keys: &[String],
+        bytes: Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> ScenarioError {
+        let span = self.span_of(keys.iter().map(String::as_str)).map(|span| {
+            let raw = self.text.get(span.clone()).unwrap_or_default();
+            let quote = ["\"\"\"", "'''", "\"", "'"]
+                .iter()
+                .find(|quote| raw.starts_with(*quote));
+            let open = quote.map_or(0, |quote| quote.len());
+            let line_end = raw.get(open..).map_or(0, |inside| match inside {
+                _ if open < 3 => 0,
+                _ if inside.starts_with("\r\n") => 2,
+                _ => usize::from(inside.starts_with('\n')),
+            });
+            // With escapes the bytes of the file are others than those of the text.
+            let escaped = raw.starts_with('"') && raw.contains('\\');
+            let at = span.start + open + line_end + bytes.start;
+            let found = at <= span.end && self.text.is_char_boundary(at);
+            if escaped || !found { span } else { at..at }
+        });
+        ScenarioError::at(self, span, message.into(), help.into())
+    }
+
+    /// The keys of a section, in their order in the file.
+    pub(super) fn keys(&self, section: &str) -> Vec<String> {
+        let document = toml_edit::Document::parse(self.text.as_str());
+        let table = document.ok().and_then(|document| {
+            let table = document.get(section)?.as_table_like()?;
+            Some(table.iter().map(|(key, _)| key.to_owned()).collect())
+        });
+        table.unwrap_or_default()
+    }
+
     fn span(&self, key: &str) -> Option<Range<usize>> {
+        self.span_of(key.split('.'))
+    }
+
+    fn span_of<'k>(&self, keys: impl Iterator<Item = &'k str>) -> Option<Range<usize>> {
         let document = toml_edit::Document::parse(self.text.as_str()).ok()?;
         let mut item = document.as_item();
         let mut span = None;
-        for part in key.split('.') {
+        for part in keys {
             let found = match part.parse::<usize>() {
                 Ok(index) => item.get(index),
                 Err(_) => item.get(part),

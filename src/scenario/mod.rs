@@ -2,6 +2,7 @@
 //! `study`).
 
 pub mod data;
+mod formula;
 mod load;
 mod model;
 mod observable;

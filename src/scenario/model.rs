@@ -43,6 +43,7 @@ pub(super) fn model(spec: &ScenarioSpec, source: &Source) -> Result<AnyModel> {
             Ok(AnyModel::WideningValley(WideningValley::new(dimension)))
         }
         "valley" => Ok(AnyModel::Valley(r.valley()?)),
+        "formula" => super::formula::model(spec, source).map(AnyModel::Formula),
         "diagonal-network" => {
             let depth = spec.model.depth.unwrap_or(2);
             if !(2..=DEEPEST).contains(&depth) {
@@ -106,6 +107,13 @@ impl Resolver<'_> {
             ("widths", spec.widths.is_some()),
             ("activation", spec.activation.is_some()),
             ("biases", spec.biases.is_some()),
+            ("parameters", spec.parameters.is_some()),
+            ("noise", spec.noise.is_some()),
+            ("loss", spec.loss.is_some()),
+            ("residuals", spec.residuals.is_some()),
+            ("constants", spec.constants.is_some()),
+            ("tables", spec.tables.is_some()),
+            ("let", spec.parts.is_some()),
         ] {
             if given && !card.options.iter().any(|(name, _)| *name == option) {
                 let options: Vec<_> = card.options.iter().map(|(name, _)| *name).collect();

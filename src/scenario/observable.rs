@@ -61,8 +61,7 @@ impl Observable {
         if let Some(i) = model.parameter_names().iter().position(|n| n == name) {
             return Some(Self::Parameter(i));
         }
-        let own = model.card().observables.iter();
-        if let Some(i) = own.clone().position(|(n, _)| *n == name) {
+        if let Some(i) = model.own_observables().iter().position(|n| n == name) {
             return Some(Self::OfModel(i));
         }
         match name {
@@ -82,13 +81,12 @@ impl Observable {
 
     /// All names that [`Observable::find`] knows for this model.
     pub fn names(model: &impl Model) -> Vec<String> {
-        let own = model.card().observables.iter();
+        let generic = GENERIC_OBSERVABLES
+            .iter()
+            .map(|(name, _)| (*name).to_owned());
         let mut names = model.parameter_names();
-        names.extend(
-            own.chain(GENERIC_OBSERVABLES)
-                .map(|(name, _)| (*name).to_owned())
-                .filter(|name| Self::find(name, model).is_some()),
-        );
+        names.extend(model.own_observables());
+        names.extend(generic.filter(|name| Self::find(name, model).is_some()));
         names
     }
 

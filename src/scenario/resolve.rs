@@ -1,9 +1,12 @@
 //! From the scenario as typed to a study: every value checked, every mistake named with its line and the remedy.
 
+use std::collections::BTreeMap;
+
 use super::load::nearest;
 use super::model::model;
 use super::spec::{
-    IntegratorKind, LadderSpec, MasksSpec, NoiseSpec, PathsSpec, RecordsSpec, ScheduleKind,
+    IntegratorKind, LadderSpec, MasksSpec, NoiseSpec, ObservablesSpec, PathsSpec, RecordsSpec,
+    ScheduleKind,
 };
 use super::start::start;
 use super::{Arm, Level, Observable, ScenarioError, ScenarioSpec, Schedule, Source, Study};
@@ -34,13 +37,17 @@ impl Study {
     ///
     /// # Errors
     /// Whatever is wrong with it, one mistake at a time, with its line where it has one.
-    pub fn resolve(spec: ScenarioSpec, source: Source) -> Result<Self> {
+    pub fn resolve(mut spec: ScenarioSpec, source: Source) -> Result<Self> {
+        super::formula::default_noise(&mut spec);
         let r = Resolver {
             spec: &spec,
             source: &source,
         };
         let model = model(&spec, &source)?;
         let start = r.start(&model)?;
+        if let AnyModel::Formula(formula) = &model {
+            super::formula::check_start(formula, &start, &source)?;
+        }
         let noisy = r.noise(model)?;
         let observables = r.observables(noisy.model())?;
         let levels = r.levels()?;
@@ -230,12 +237,16 @@ impl Resolver<'_> {
         if known.len() > 40 {
             known.drain(2..model.dimension() - 1);
         }
-        if self.spec.observables.is_empty() {
+        let listed = match &self.spec.observables {
+            ObservablesSpec::Names(listed) => listed,
+            ObservablesSpec::Formulas(formulas) => return self.formulas(model, formulas, &known),
+        };
+        if listed.is_empty() {
             let help = format!("name at least one of: {}", known.join(", "));
             return self.fail("observables", "there are no observables", help);
         }
         let mut found: Vec<(String, Observable)> = Vec::new();
-        for (i, name) in self.spec.observables.iter().enumerate() {
+        for (i, name) in listed.iter().enumerate() {
             let key = format!("observables.{i}");
             let Some(observable) = Observable::find(name, model) else {
                 return self.fail(
@@ -248,6 +259,34 @@ impl Resolver<'_> {
                 return self.fail(&key, format!("observable `{name}` is named twice"), "");
             }
             found.push((name.clone(), observable));
+        }
+        Ok(found)
+    }
+
+    /// Observables with formulas, in their order in the file.
+    fn formulas(
+        &self,
+        model: &AnyModel,
+        formulas: &BTreeMap<String, String>,
+        known: &[&str],
+    ) -> Result<Vec<(String, Observable)>> {
+        if !matches!(model, AnyModel::Formula(_)) {
+            let message = "formulas for observables are of the model \"formula\"";
+            let help = format!("name them in a list: observables = [\"{}\"]", known[0]);
+            return self.fail("observables", message, help);
+        }
+        let own = model.own_observables();
+        let mut found = Vec::new();
+        for name in self.source.keys("observables") {
+            let general = || Observable::find(formulas.get(&name)?, model);
+            let own = own.iter().position(|n| *n == name).map(Observable::OfModel);
+            if let Some(observable) = own.or_else(general) {
+                found.push((name, observable));
+            }
+        }
+        if found.is_empty() {
+            let help = "add the formula of one: norm_squared = \"u^2 + v^2\"";
+            return self.fail("observables", "there are no observables", help);
         }
         Ok(found)
     }

@@ -21,7 +21,7 @@ pub(super) fn models() -> Vec<&'static str> {
     CARDS.iter().map(|card| card.name).collect()
 }
 
-/// Known names to complete; parameters have names of their own, so any text is valid.
+/// Known names to complete; parameters have names of their own, so any text is valid. Or formulas by name.
 pub(super) fn observables(_: &mut SchemaGenerator) -> Schema {
     let generic = GENERIC_OBSERVABLES.iter().map(|(name, _)| *name);
     let own = CARDS.iter().flat_map(|card| card.observables);
@@ -29,9 +29,14 @@ pub(super) fn observables(_: &mut SchemaGenerator) -> Schema {
     names.sort_unstable();
     names.dedup();
     json_schema!({
-        "type": "array",
-        "minItems": 1,
-        "items": { "anyOf": [{ "enum": names }, { "type": "string" }] }
+        "anyOf": [
+            {
+                "type": "array",
+                "minItems": 1,
+                "items": { "anyOf": [{ "enum": names }, { "type": "string" }] }
+            },
+            { "type": "object", "minProperties": 1, "additionalProperties": { "type": "string" } }
+        ]
     })
 }
 

@@ -21,8 +21,8 @@ pub struct ScenarioSpec {
     #[serde(default = "one")]
     pub seed: u64,
     /// What is looked at; the first one is also the one whose time scale is measured.
-    #[schemars(schema_with = "super::schema::observables", length(min = 1))]
-    pub observables: Vec<String>,
+    #[schemars(schema_with = "super::schema::observables")]
+    pub observables: ObservablesSpec,
     /// The loss and where the descent starts.
     pub model: ModelSpec,
     /// What a network is trained on; for models that take data.
@@ -52,6 +52,19 @@ pub struct ScenarioSpec {
 
 fn one() -> u64 {
     1
+}
+
+/// Observables in either form.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "observables must be a list of names or, for a model of kind \"formula\", a section of formulas"
+)]
+pub enum ObservablesSpec {
+    /// By name.
+    Names(Vec<String>),
+    /// With the formula of each, or the name of a general observable.
+    Formulas(BTreeMap<String, String>),
 }
 
 /// `[model]`
@@ -86,6 +99,59 @@ pub struct ModelSpec {
     /// Option of some models.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub biases: Option<bool>,
+    /// formula: names of the parameters, `u` or `x[1..20]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Vec<String>>,
+    /// formula: names of the η of `formula` noise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Vec<String>>,
+    /// formula: L̂(w, η).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<String>,
+    /// formula: the r_j of L̂ = 1/(2N) Σ r_j².
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub residuals: Option<Vec<String>>,
+    /// formula: numbers, vectors and matrices by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub constants: Option<BTreeMap<String, ConstantSpec>>,
+    /// formula: tables of numbers from CSV files by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tables: Option<BTreeMap<String, TableSpec>>,
+    /// formula: named parts, `f` or `f[i=1..20]`.
+    #[serde(rename = "let", skip_serializing_if = "Option::is_none")]
+    pub parts: Option<BTreeMap<String, String>>,
+}
+
+/// A constant of a formula; indices count from 1.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "a constant must be a number, a list of numbers or a list of lists of numbers"
+)]
+pub enum ConstantSpec {
+    /// One number.
+    Number(f64),
+    /// `a[i]`
+    Vector(Vec<f64>),
+    /// `A[i,j]`, row by row.
+    Matrix(Vec<Vec<f64>>),
+}
+
+/// A table of a formula: `X[i,j]` is row i and column j of the file.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table { file = \"…\", columns = […] }"
+)]
+pub struct TableSpec {
+    /// A CSV with a header, by its path from the folder of the scenario.
+    pub file: String,
+    /// The columns, in order; all by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// In their place, one column that makes a vector `y[i]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
 }
 
 /// w₀ in any of its forms. Where a table fits several, the first of them counts.

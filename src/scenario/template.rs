@@ -31,8 +31,11 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
             nearest(model_name, &names),
         ));
     };
-    let Some(mechanism) = Mechanism::ALL.into_iter().find(|m| m.name() == noise_name) else {
-        let names = Mechanism::ALL.map(Mechanism::name);
+    let Some(mechanism) = Mechanism::EVERY
+        .into_iter()
+        .find(|m| m.name() == noise_name)
+    else {
+        let names = Mechanism::EVERY.map(Mechanism::name);
         return Err(fail(
             format!("unknown noise `{noise_name}`"),
             nearest(noise_name, &names),
@@ -125,6 +128,14 @@ fn beginning(model: &str) -> (&'static str, &'static str, &'static str, &'static
     match model {
         "product" => ("\"imbalance\", \"u\"", "", "[1.6, 0.625]", ""),
         "two-products" => ("\"share\", \"norm\"", "", "[0.5, 0.4, 1.0, 0.8]", ""),
+        "formula" => (
+            "\"u\"",
+            "parameters = [\"u\", \"v\"]   # or \"x[1..20]\"\n\
+             noise = [\"e\"]             # the η of `formula` noise\n\
+             loss = \"0.5*(u*v - 1 - e)^2\"\n",
+            "{ u = 1.6, v = 0.625 }",
+            "",
+        ),
         "circle" => ("\"u2\"", "", "[0.96, 0.28]", ""),
         "sphere" => ("\"w1\"", "dimension = 3\n", "[0.6, 0.0, 0.8]", ""),
         "widening-valley" => (
@@ -224,7 +235,7 @@ mod tests {
     fn every_template_is_a_valid_scenario() {
         let mut written = 0;
         for card in CARDS {
-            for mechanism in Mechanism::ALL {
+            for mechanism in Mechanism::EVERY {
                 match template(card.name, mechanism.name()) {
                     Ok(text) => {
                         let (spec, source) = parse("new.toml", &text, &[]).unwrap();

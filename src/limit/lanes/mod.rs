@@ -62,8 +62,9 @@ pub(super) fn departure<'a>(
             depart::<_, 4>(model, process, start, seeds)
         }
         AnyModel::WideningValley(model) => depart::<_, 8>(model, process, start, seeds),
-        // In the row space of their Jacobian.
-        AnyModel::DiagonalNetwork(_)
+        // In the row space of their Jacobian, or interpreted.
+        AnyModel::Formula(_)
+        | AnyModel::DiagonalNetwork(_)
         | AnyModel::DeepLinear(_)
         | AnyModel::MatrixSensing(_)
         | AnyModel::Perceptron(_) => None,

@@ -90,6 +90,30 @@ pub fn read(spec: &DataSpec, folder: &Path) -> Result<Data> {
     })
 }
 
+/// The rows of some columns of a CSV file, or of all of them.
+///
+/// # Errors
+/// As [`read`], for the file.
+pub fn rows(path: &Path, wanted: Option<&[String]>) -> Result<Vec<Vec<f64>>> {
+    let table = match wanted {
+        Some(names) => Table::read(path, names, &[])?,
+        None => {
+            let mut reader = ::csv::ReaderBuilder::new()
+                .trim(::csv::Trim::All)
+                .from_path(path)
+                .or_else(|error| {
+                    fail(FILE, format!("can't read {}: {error}", path.display()), "")
+                })?;
+            let header = reader
+                .headers()
+                .or_else(|error| fail(FILE, format!("{}: {error}", path.display()), ""))?;
+            let names: Vec<String> = header.iter().map(String::from).collect();
+            Table::read(path, &names, &[])?
+        }
+    };
+    Ok(table.rows.into_iter().map(|row| row.values).collect())
+}
+
 /// The names of a key, none of them twice and none among the `others`.
 fn columns<'a>(
     key: &'static str,

@@ -5,7 +5,7 @@
 mod file;
 mod generate;
 
-pub use file::read;
+pub use file::{read, rows};
 pub use generate::{Shape, Teacher, generate};
 
 use rand::RngExt;
