@@ -226,7 +226,9 @@ fn beside(path: &Path) -> Option<PathBuf> {
     let near = names
         .iter()
         .min_by_key(|other| strsim::damerau_levenshtein(name, other))?;
-    is_near(name, near).then(|| path.with_file_name(near))
+    // The ending that all have says nothing.
+    let stem = |name: &str| name.strip_suffix(".toml").unwrap_or(name).to_owned();
+    is_near(&stem(name), &stem(near)).then(|| path.with_file_name(near))
 }
 
 /// Parses the text of a scenario, as [`load`].
