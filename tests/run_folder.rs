@@ -927,7 +927,6 @@ mod texts {
             verdict["sentence"].as_str().unwrap()
         );
         assert!(text.contains(&line), "{text}");
-        assert!(text.contains("run folder run\n"), "{text}");
         assert!(
             text.trim_end().ends_with("report run/report.html"),
             "{text}"
