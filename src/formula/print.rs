@@ -80,9 +80,16 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// A node's text. Counted as work each time: a part that occurs often is known as a sum, and written out again.
     fn shown(&mut self, id: Id, level: usize) -> Option<(String, Binding)> {
+        self.work += 1;
+        if self.work > MOST_WORK || level > DEEPEST {
+            return None;
+        }
         let sum = self.sum(id, level)?;
-        self.sum_text(&sum, level)
+        let (text, binding) = self.sum_text(&sum, level)?;
+        // A character takes four bytes at most.
+        (text.len() <= 4 * MOST_CHARACTERS).then_some((text, binding))
     }
 
     /// A node as a sum of products.

@@ -380,10 +380,21 @@ proptest! {
 
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 64 } else { 2000 }))]
+#[test]
+fn a_formula_that_would_be_written_out_exponentially_often_is_not_printed_and_that_at_once() {
+    let names = ["u", "v", "x[1]", "x[2]", "x[3]", "e"].map(String::from);
+    let mut doubled = String::from("sin(u)");
+    for _ in 0..11 {
+        doubled = format!("sin({doubled} + cos({doubled}))");
+    }
+    assert!(doubled.len() < 65_536);
+    let (graph, id) = graph_of(&doubled).unwrap();
+    assert_eq!(Printer::new(&graph, &names, Style::Latex).text(id), None);
+}
 
-    /// No text makes a panic, hangs or takes much memory: what is written out is counted, and so are the nodes.
+proptest! {
+    /// No text makes a panic, hangs or takes much memory: what is written out is counted, and so are the nodes. The environment
+    /// variable PROPTEST_CASES says how many texts: 2000 take some minutes.
     #[test]
     fn hostile_texts_are_refused_or_read_within_bounds(text in hostile()) {
         if let Ok((mut graph, id)) = graph_of(&text) {
