@@ -16,17 +16,17 @@ const SCENARIOS: [(&str, &str, &str); 3] = [
     (
         "scenarios/product-label-noise.toml",
         "label noise on ½(uv − 1)²: a curve",
-        "[0.04, 0.02, 0.01, 0.005, 0.002, 0.001]",
+        "[0.032, 0.016, 0.008, 0.004, 0.002, 0.001]",
     ),
     (
         "scenarios/product-sgld.toml",
         "Langevin noise on ½(uv − 1)²: a diffusion",
-        "[0.08, 0.04, 0.02, 0.01, 0.004, 0.001]",
+        "[0.064, 0.032, 0.016, 0.008, 0.004, 0.002, 0.001]",
     ),
     (
         "scenarios/two-layer-label-noise.toml",
         "label noise on a two-layer perceptron: a curve",
-        "[0.16, 0.08, 0.04, 0.02, 0.01, 0.001]",
+        "[0.128, 0.064, 0.032, 0.016, 0.008, 0.004, 0.002, 0.001]",
     ),
 ];
 
