@@ -3,10 +3,13 @@
 use super::{Data, ModelCard};
 use crate::scalar::{Scalar, add_scaled_constants, dot_constants};
 
+/// How many samples are taken together at most: parameters are loaded once, and gradients stored once, for all of them.
+pub(super) const BLOCK: usize = 4;
+
 /// A function f(w, x) ∈ R^q with U hidden units; [`super::Regression`] makes a least-squares loss of it.
 ///
-/// It is evaluated in *passes*. One pass is `begin`, then for any of the samples `forward` and at once `backward`, then
-/// `end`. What does not depend on the sample is done in `begin` (a network that is linear in x computes its end-to-end
+/// It is evaluated in *passes*. One pass is `begin`, then for any of the samples, B at a time, `forward` and at once
+/// `backward`, then `end`. What does not depend on the sample is done in `begin` (a network that is linear in x computes its end-to-end
 /// coefficients there), and what can be pulled back for all samples together is done in `end`.
 ///
 /// `units` is empty (no noise) or holds the η of the U unit factors 1 + η of this pass. `scratch` keeps what the calls of
@@ -39,7 +42,7 @@ pub trait Network: Clone + Send + Sync + PartialEq + std::fmt::Debug {
         true
     }
 
-    /// How many numbers a pass keeps in `scratch`.
+    /// How many numbers a pass keeps in `scratch`, with up to [`BLOCK`] samples at a time.
     fn scratch(&self) -> usize;
 
     /// Begins a pass at w (length m).
@@ -51,39 +54,42 @@ pub trait Network: Clone + Send + Sync + PartialEq + std::fmt::Debug {
         None
     }
 
-    /// Writes f(w, x) to `output` (length q).
+    /// Writes f(w, x) of B samples to `output` (length q).
     #[inline(always)]
-    fn forward<S: Scalar>(
+    fn forward<S: Scalar, const B: usize>(
         &self,
         _w: &[S],
-        x: &[f64],
-        _units: &[S],
+        x: [&[f64]; B],
+        _units: [&[S]; B],
         scratch: &mut [S],
-        output: &mut [S],
+        output: &mut [[S; B]],
     ) {
         if let Some((end_to_end, _)) = self.linear(scratch) {
-            for (output, row) in output.iter_mut().zip(end_to_end.chunks_exact(x.len())) {
-                *output = dot_constants(row, x);
-                S::element_done();
+            for (b, x) in x.iter().enumerate() {
+                for (output, row) in output.iter_mut().zip(end_to_end.chunks_exact(x.len())) {
+                    output[b] = dot_constants(row, x);
+                    S::element_done();
+                }
             }
         }
     }
 
-    /// Adds (∂f/∂w)ᵀ `cotangent` to `gradient` (length m), or keeps it in `scratch` for `end`. Called right after the
-    /// `forward` of the same x.
+    /// Adds Σ_b (∂f/∂w)ᵀ `cotangent` to `gradient` (length m), or keeps it in `scratch` for `end`. Called right after the
+    /// `forward` of the same samples.
     #[inline(always)]
-    fn backward<S: Scalar>(
+    fn backward<S: Scalar, const B: usize>(
         &self,
         _w: &[S],
-        x: &[f64],
-        _units: &[S],
-        cotangent: &[S],
+        x: [&[f64]; B],
+        cotangent: &[[S; B]],
         scratch: &mut [S],
         _gradient: &mut [S],
     ) {
         if let Some((_, pulled)) = self.linear(scratch) {
-            for (&cotangent, row) in cotangent.iter().zip(pulled.chunks_exact_mut(x.len())) {
-                add_scaled_constants(row, cotangent, x);
+            for (b, x) in x.iter().enumerate() {
+                for (cotangent, row) in cotangent.iter().zip(pulled.chunks_exact_mut(x.len())) {
+                    add_scaled_constants(row, cotangent[b], x);
+                }
             }
         }
     }

@@ -12,7 +12,8 @@ use crate::scalar::{Dual64, LANES, Lanes, Scalar, Single};
 
 /// Enough numbers for every test below.
 const NUMBERS: usize = 2_000;
-const SAMPLES: usize = 3;
+/// More than a block of samples that are taken together, and no multiple of it.
+const SAMPLES: usize = 6;
 
 /// Numbers handed out one after another.
 struct Numbers<'a>(&'a [f64]);
@@ -327,16 +328,16 @@ proptest! {
         for column in 0..2 {
             let mut x = [0.0; 2];
             x[column] = 1.0;
-            let mut image = [f64::NAN; 3];
+            let mut image = [[f64::NAN]; 3];
             linear.begin(w, &[], &mut scratch);
-            linear.forward(w, &x, &[], &mut scratch, &mut image);
-            for (row, image) in image.into_iter().enumerate() {
+            linear.forward(w, [&x], [&[]], &mut scratch, &mut image);
+            for (row, [image]) in image.into_iter().enumerate() {
                 let mut probe = [0.0; 6];
                 probe[2 * row + column] = 1.0;
-                let mut entry = [f64::NAN];
+                let mut entry = [[f64::NAN]];
                 sensing.begin(w, &[], &mut scratch);
-                sensing.forward(w, &probe, &[], &mut scratch, &mut entry);
-                prop_assert!((entry[0] - image).abs() < 1e-14);
+                sensing.forward(w, [&probe], [&[]], &mut scratch, &mut entry);
+                prop_assert!((entry[0][0] - image).abs() < 1e-14);
             }
         }
     }
@@ -355,10 +356,10 @@ proptest! {
             };
             let network = Perceptron::new(vec![2, 1, 1], activation, true);
             let mut scratch = vec![f64::NAN; network.scratch()];
-            let mut f = [f64::NAN];
+            let mut f = [[f64::NAN]];
             network.begin(&values[..5], &[eta], &mut scratch);
-            network.forward(&values[..5], &[x1, x2], &[eta], &mut scratch, &mut f);
-            prop_assert!((f[0] - (c * (1.0 + eta) * z + e)).abs() < 1e-13, "{}", name);
+            network.forward(&values[..5], [&[x1, x2]], [&[eta]], &mut scratch, &mut f);
+            prop_assert!((f[0][0] - (c * (1.0 + eta) * z + e)).abs() < 1e-13, "{}", name);
         }
     }
 }
@@ -372,7 +373,7 @@ fn names_are_unique_and_as_many_as_parameters() -> Checked {
 #[test]
 fn relu_has_slope_zero_at_zero() {
     let network = Perceptron::new(vec![1, 1, 1], Activation::Relu, false);
-    let mut numbers = Numbers(&[0.0, 1.0, 2.0, 1.0, 1.0, 1.0]);
+    let mut numbers = Numbers(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
     let model = regression(network, &mut numbers);
     assert_eq!(gradient(&model, &[0.0, 1.0], &Injection::NONE), [0.0, 0.0]);
     assert!(

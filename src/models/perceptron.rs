@@ -2,8 +2,9 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
+use super::network::BLOCK;
 use super::{Data, ModelCard, Network};
-use crate::scalar::{Scalar, add_scaled, add_scaled_constants, dot, dot_constants};
+use crate::scalar::{Function, Scalar};
 
 /// The function φ applied to every hidden unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,89 +33,116 @@ impl Activation {
         self != Self::Relu
     }
 
-    /// Replaces every a in `values` by φ(a), and writes φ′(a) to `slopes`.
+    /// Writes h = φ(W·`input` + b) and φ′ of the same to `values` and `slopes`; without biases `biases` is empty.
     #[inline(always)]
-    fn apply<S: Scalar>(self, values: &mut [S], slopes: &mut [S]) {
-        // A macro, because a function that is passed as a value may be left out of line, where there are no vectors.
+    fn layer<S: Scalar, const B: usize>(
+        self,
+        (weights, biases): (&[S], &[S]),
+        input: &[[S; B]],
+        values: &mut [[S; B]],
+        slopes: &mut [[S; B]],
+    ) {
+        // A loop for each function: a macro, because a function that is passed as a value, also to `array::from_fn`, may be
+        // left out of line, where there are no vectors.
         macro_rules! each {
             ($function:ident) => {
-                for (value, slope) in values.iter_mut().zip(slopes) {
-                    (*value, *slope) = $function(*value);
+                let rows = weights.chunks_exact(input.len());
+                let units = values.iter_mut().zip(slopes).zip(rows);
+                for (i, ((value, slope), row)) in units.enumerate() {
+                    (*value, *slope) = $function(affine(row, biases.get(i), input));
                     S::element_done();
                 }
             };
         }
         match self {
-            Self::Tanh => each!(tanh),
-            Self::Gelu => each!(gelu),
-            Self::Softplus => each!(softplus),
-            Self::Relu => each!(relu),
+            Self::Tanh => {
+                each!(tanh);
+            }
+            Self::Gelu => {
+                each!(gelu);
+            }
+            Self::Softplus => {
+                each!(softplus);
+            }
+            Self::Relu => {
+                each!(relu);
+            }
         }
     }
 }
 
+/// φ and φ′ of some numbers.
+type Activated<S, const B: usize> = ([S; B], [S; B]);
+
 /// tanh and its derivative.
 #[inline(always)]
-fn tanh<S: Scalar>(a: S) -> (S, S) {
-    let value = a.tanh();
-    (value, (-value).mul_add(value, S::one()))
+fn tanh<S: Scalar, const B: usize>(a: [S; B]) -> Activated<S, B> {
+    let values = S::each(Function::Tanh, a);
+    let mut slopes = values;
+    for slope in &mut slopes {
+        *slope = (-*slope).mul_add(*slope, S::one());
+    }
+    (values, slopes)
 }
 
 /// a·Φ(a) and its derivative.
 #[inline(always)]
-fn gelu<S: Scalar>(a: S) -> (S, S) {
+fn gelu<S: Scalar, const B: usize>(a: [S; B]) -> Activated<S, B> {
     const DENSITY_AT_ZERO: f64 = 0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
     let half = S::constant(0.5);
-    let below = half.mul_add((a * S::constant(FRAC_1_SQRT_2)).erf(), half);
-    let density = S::constant(DENSITY_AT_ZERO) * (-(half * a * a)).exp();
-    (a * below, a.mul_add(density, below))
+    let (mut scaled, mut exponents) = (a, a);
+    for b in 0..B {
+        scaled[b] = a[b] * S::constant(FRAC_1_SQRT_2);
+        exponents[b] = -(half * a[b] * a[b]);
+    }
+    let mut values = S::each(Function::Erf, scaled);
+    let mut slopes = S::each(Function::Exp, exponents);
+    for b in 0..B {
+        let below = half.mul_add(values[b], half);
+        let density = S::constant(DENSITY_AT_ZERO) * slopes[b];
+        values[b] = a[b] * below;
+        slopes[b] = a[b].mul_add(density, below);
+    }
+    (values, slopes)
 }
 
 /// ln(1 + eᵃ) and its derivative.
 #[inline(always)]
-fn softplus<S: Scalar>(a: S) -> (S, S) {
-    (a.softplus(), a.sigmoid())
+fn softplus<S: Scalar, const B: usize>(a: [S; B]) -> Activated<S, B> {
+    let slopes = S::each(Function::Sigmoid, a);
+    (S::each(Function::Softplus, a), slopes)
 }
 
 /// max(a, 0) and its derivative.
 #[inline(always)]
-fn relu<S: Scalar>(a: S) -> (S, S) {
-    let slope = a.step();
-    (a * slope, slope)
+fn relu<S: Scalar, const B: usize>(a: [S; B]) -> Activated<S, B> {
+    let (mut values, mut slopes) = (a, a);
+    for b in 0..B {
+        slopes[b] = a[b].step();
+        values[b] = a[b] * slopes[b];
+    }
+    (values, slopes)
 }
 
-/// What a layer is applied to.
-#[derive(Clone, Copy)]
-enum Input<'a, S> {
-    Data(&'a [f64]),
-    Units(&'a [S]),
-}
-
-/// Writes W h + b to `sums`; without biases `biases` is empty.
+/// ⟨row, h⟩ + bias of B samples, whose vectors h stand side by side.
 #[inline(always)]
-fn affine<S: Scalar>(weights: &[S], biases: &[S], input: Input<S>, sums: &mut [S]) {
-    match input {
-        Input::Data(x) => {
-            for (sum, row) in sums.iter_mut().zip(weights.chunks_exact(x.len())) {
-                *sum = dot_constants(row, x);
-                S::element_done();
-            }
-        }
-        Input::Units(h) => {
-            for (sum, row) in sums.iter_mut().zip(weights.chunks_exact(h.len())) {
-                *sum = dot(row, h);
-                S::element_done();
-            }
+fn affine<S: Scalar, const B: usize>(row: &[S], bias: Option<&S>, input: &[[S; B]]) -> [S; B] {
+    let mut sums = [bias.copied().unwrap_or_else(S::zero); B];
+    for (&w, h) in row.iter().zip(input) {
+        for b in 0..B {
+            sums[b] = w.mul_add(h[b], sums[b]);
         }
     }
-    add_biases(sums, biases);
+    sums
 }
 
-/// Adds one slice to another, unless there are no biases and one of them is empty.
+/// Adds the cotangents of all samples to the gradient in the biases, of which there may be none.
 #[inline(always)]
-fn add_biases<S: Scalar>(sums: &mut [S], addends: &[S]) {
-    for (sum, &addend) in sums.iter_mut().zip(addends) {
-        *sum = *sum + addend;
+fn add_to_biases<S: Scalar, const B: usize>(gradient: &mut [S], cotangent: &[[S; B]]) {
+    for (sum, cotangent) in gradient.iter_mut().zip(cotangent) {
+        for &c in cotangent {
+            *sum = *sum + c;
+        }
         S::element_done();
     }
 }
@@ -122,8 +150,8 @@ fn add_biases<S: Scalar>(sums: &mut [S], addends: &[S]) {
 /// f(w, x) = W_L h_{L−1} + b_L with h_l = φ(W_l h_{l−1} + b_l)(1 + η), h₀ = x. Parameters: for every layer W (row by row),
 /// then b.
 ///
-/// Working space of a pass: for every hidden layer h_l and (1 + η)φ′, which `backward` turns into the cotangent of
-/// W_l h_{l−1} + b_l; then one vector as long as the widest hidden layer.
+/// Working space of a pass: x, and for every hidden layer h_l and (1 + η)φ′, which `backward` turns into the cotangent of
+/// W_l h_{l−1} + b_l; the same entry of all samples side by side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Perceptron {
     widths: Vec<usize>,
@@ -242,59 +270,68 @@ impl Network for Perceptron {
     }
 
     fn scratch(&self) -> usize {
-        2 * self.units() + self.hidden().iter().max().copied().unwrap_or(0)
+        BLOCK * (self.widths[0] + 2 * self.units())
     }
 
     #[inline(always)]
     fn begin<S: Scalar>(&self, _: &[S], _: &[S], _: &mut [S]) {}
 
     #[inline(always)]
-    fn forward<S: Scalar>(
+    fn forward<S: Scalar, const B: usize>(
         &self,
         w: &[S],
-        x: &[f64],
-        units: &[S],
+        x: [&[f64]; B],
+        units: [&[S]; B],
         scratch: &mut [S],
-        output: &mut [S],
+        output: &mut [[S; B]],
     ) {
-        let (mut later, mut units, mut free) = (w, units, scratch);
-        let mut input = Input::Data(x);
-        let mut columns = x.len();
+        let (input, mut free) = scratch.as_chunks_mut().0.split_at_mut(self.widths[0]);
+        for (j, entry) in input.iter_mut().enumerate() {
+            for (entry, x) in entry.iter_mut().zip(x) {
+                *entry = S::constant(x[j]);
+            }
+        }
+        let (mut input, mut later, mut unit) = (&*input, w, 0);
         for &rows in self.hidden() {
-            let (weights, rest) = later.split_at(rows * columns);
+            let (weights, rest) = later.split_at(rows * input.len());
             let (biases, rest) = rest.split_at(self.biases(rows));
             later = rest;
             let (values, rest) = free.split_at_mut(rows);
             let (slopes, rest) = rest.split_at_mut(rows);
             free = rest;
-            affine(weights, biases, input, values);
-            self.activation.apply(values, slopes);
-            let (mine, others) = units.split_at(rows.min(units.len()));
-            units = others;
-            for ((value, slope), &eta) in values.iter_mut().zip(slopes).zip(mine) {
-                let factor = S::one() + eta;
-                *value = *value * factor;
-                *slope = *slope * factor;
-                S::element_done();
+            self.activation
+                .layer((weights, biases), input, values, slopes);
+            for (b, units) in units.iter().enumerate() {
+                let units = units.get(unit..unit + rows).unwrap_or_default();
+                for ((value, slope), &eta) in values.iter_mut().zip(&mut *slopes).zip(units) {
+                    let factor = S::one() + eta;
+                    value[b] = value[b] * factor;
+                    slope[b] = slope[b] * factor;
+                    S::element_done();
+                }
             }
-            input = Input::Units(values);
-            columns = rows;
+            unit += rows;
+            input = values;
         }
-        let (weights, biases) = later.split_at(output.len() * columns);
-        affine(weights, biases, input, output);
+        let (weights, biases) = later.split_at(output.len() * input.len());
+        let rows = weights.chunks_exact(input.len());
+        for (i, (output, row)) in output.iter_mut().zip(rows).enumerate() {
+            *output = affine(row, biases.get(i), input);
+            S::element_done();
+        }
     }
 
     #[inline(always)]
-    fn backward<S: Scalar>(
+    fn backward<S: Scalar, const B: usize>(
         &self,
         w: &[S],
-        x: &[f64],
-        _: &[S],
-        cotangent: &[S],
+        _: [&[f64]; B],
+        cotangent: &[[S; B]],
         scratch: &mut [S],
         gradient: &mut [S],
     ) {
-        let (mut layers, pulled) = scratch.split_at_mut(2 * self.units());
+        let (x, layers) = scratch.as_chunks_mut().0.split_at_mut(self.widths[0]);
+        let mut layers = &mut layers[..2 * self.units()];
         let (mut weights, mut gradient, mut cotangent) = (w, gradient, cotangent);
         for &columns in self.hidden().iter().rev() {
             let rows = cotangent.len();
@@ -304,30 +341,36 @@ impl Network for Perceptron {
             let (rest, slots) = layers.split_at_mut(layers.len() - 2 * columns);
             let (h, slopes) = slots.split_at_mut(columns);
             let (gradient_weights, gradient_biases) = gradient_mine.split_at_mut(rows * columns);
-            let pulled = &mut pulled[..columns];
-            pulled.fill(S::zero());
-            let matrix = gradient_weights
-                .chunks_exact_mut(columns)
-                .zip(mine.chunks_exact(columns));
-            for (&c, (gradient_row, row)) in cotangent.iter().zip(matrix) {
-                add_scaled(gradient_row, c, h);
-                add_scaled(pulled, c, row);
+            for (j, (h, slope)) in h.iter().zip(slopes.iter_mut()).enumerate() {
+                let mut pulled = [S::zero(); B];
+                for (i, c) in cotangent.iter().enumerate() {
+                    let w = mine[i * columns + j];
+                    let mut sum = gradient_weights[i * columns + j];
+                    for b in 0..B {
+                        sum = c[b].mul_add(h[b], sum);
+                        pulled[b] = c[b].mul_add(w, pulled[b]);
+                    }
+                    gradient_weights[i * columns + j] = sum;
+                    S::element_done();
+                }
+                for b in 0..B {
+                    slope[b] = slope[b] * pulled[b];
+                }
             }
-            add_biases(gradient_biases, cotangent);
-            for (slope, &pulled) in slopes.iter_mut().zip(pulled.iter()) {
-                *slope = *slope * pulled;
-                S::element_done();
-            }
+            add_to_biases(gradient_biases, cotangent);
             (layers, weights, gradient, cotangent) = (rest, earlier, gradient_earlier, slopes);
         }
         let (gradient_weights, gradient_biases) = gradient.split_at_mut(cotangent.len() * x.len());
-        for (&c, row) in cotangent
-            .iter()
-            .zip(gradient_weights.chunks_exact_mut(x.len()))
-        {
-            add_scaled_constants(row, c, x);
+        let rows = gradient_weights.chunks_exact_mut(x.len());
+        for (c, row) in cotangent.iter().zip(rows) {
+            for (sum, x) in row.iter_mut().zip(&*x) {
+                for b in 0..B {
+                    *sum = c[b].mul_add(x[b], *sum);
+                }
+                S::element_done();
+            }
         }
-        add_biases(gradient_biases, cotangent);
+        add_to_biases(gradient_biases, cotangent);
     }
 
     #[inline(always)]

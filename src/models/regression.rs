@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::network::BLOCK;
 use super::{Data, Injection, LeastSquares, Model, ModelCard, Network, SocketSizes};
 use crate::scalar::{Scalar, add_combined_rows};
 
@@ -51,27 +52,38 @@ impl<F: Network> Regression<F> {
         }
     }
 
-    /// One sample of a pass: output less target, and the pullback of `cotangent` of it.
+    /// Some samples of a pass: output less target, and the pullback of `cotangent` of it, given the number among these
+    /// samples, that of the output, and the difference.
     #[inline(always)]
-    fn sample<S: Scalar>(
+    fn samples<S: Scalar, const B: usize>(
         &self,
         w: &[S],
-        i: usize,
+        samples: [usize; B],
         units: &[S],
         scratch: &mut Scratch<S>,
         gradient: &mut [S],
-        cotangent: impl Fn(usize, S) -> S,
+        cotangent: impl Fn(usize, usize, S) -> S,
     ) {
         let (q, data) = (self.network.outputs(), &self.data);
-        let (x, y) = data.train.row(i, data.features, q);
+        let units = samples.map(|i| self.units(units, i));
+        let x = samples.map(|i| data.train.row(i, data.features, q).0);
+        let y = samples.map(|i| data.train.row(i, data.features, q).1);
+        let residuals = scratch.residual.as_chunks_mut().0;
         self.network
-            .forward(w, x, units, scratch.pass, scratch.residual);
-        for (o, (r, &y)) in scratch.residual.iter_mut().zip(y).enumerate() {
-            *r = *r - S::constant(y);
-            scratch.cotangent[o] = cotangent(o, *r);
+            .forward(w, x, units, scratch.pass, &mut residuals[..q]);
+        let cotangents = scratch.cotangent.as_chunks_mut().0;
+        for (o, (r, c)) in residuals[..q]
+            .iter_mut()
+            .zip(cotangents.iter_mut())
+            .enumerate()
+        {
+            for b in 0..B {
+                r[b] = r[b] - S::constant(y[b][o]);
+                c[b] = cotangent(b, o, r[b]);
+            }
         }
         self.network
-            .backward(w, x, units, scratch.cotangent, scratch.pass, gradient);
+            .backward(w, x, &cotangents[..q], scratch.pass, gradient);
     }
 
     /// The gradient of a network that is linear in x, with all samples in one matrix product there and one back; false,
@@ -115,16 +127,16 @@ impl<F: Network> Regression<F> {
     pub fn mean_square(&self, w: &[f64], rows: &super::Samples) -> f64 {
         let (q, n) = (self.network.outputs(), self.data.features);
         let mut pass = vec![0.0; self.network.scratch()];
-        let mut output = vec![0.0; q];
+        let mut output = vec![[0.0]; q];
         self.network.begin(w, &[], &mut pass);
         let mut total = 0.0;
         for i in 0..rows.count {
             let (x, y) = rows.row(i, n, q);
-            self.network.forward(w, x, &[], &mut pass, &mut output);
+            self.network.forward(w, [x], [&[]], &mut pass, &mut output);
             total += output
                 .iter()
                 .zip(y)
-                .map(|(f, y)| (f - y).powi(2))
+                .map(|([f], y)| (f - y).powi(2))
                 .sum::<f64>();
         }
         total / (2.0 * rows.count as f64)
@@ -142,7 +154,7 @@ impl<'a, S> Scratch<'a, S> {
     #[inline(always)]
     fn of(all: &'a mut [S], pass: usize, outputs: usize) -> Self {
         let (pass, rest) = all.split_at_mut(pass);
-        let (residual, cotangent) = rest[..2 * outputs].split_at_mut(outputs);
+        let (residual, cotangent) = rest[..2 * BLOCK * outputs].split_at_mut(BLOCK * outputs);
         Self {
             pass,
             residual,
@@ -193,9 +205,9 @@ impl<F: Network> Model for Regression<F> {
                 self.network.begin(w, units, scratch.pass);
             }
             let (x, y) = data.train.row(i, data.features, q);
-            self.network
-                .forward(w, x, units, scratch.pass, scratch.residual);
-            for (o, (&f, &y)) in scratch.residual.iter().zip(y).enumerate() {
+            let outputs = &mut scratch.residual.as_chunks_mut().0[..q];
+            self.network.forward(w, [x], [units], scratch.pass, outputs);
+            for (o, (&[f], &y)) in outputs.iter().zip(y).enumerate() {
                 let r = noise.residual(i * q + o, f - S::constant(y));
                 total = total + noise.weight(i) * r.square();
             }
@@ -204,7 +216,7 @@ impl<F: Network> Model for Regression<F> {
     }
 
     fn scratch(&self) -> usize {
-        self.network.scratch() + self.data.train.count.max(2) * self.network.outputs()
+        self.network.scratch() + self.data.train.count.max(2 * BLOCK) * self.network.outputs()
     }
 
     #[inline(always)]
@@ -226,28 +238,42 @@ impl<F: Network> Model for Regression<F> {
             return;
         }
         let mut scratch = Scratch::of(scratch, self.network.scratch(), q);
-        if !own_masks {
+        let masks_apart = own_masks && self.network.linear(scratch.pass).is_some();
+        if !masks_apart {
             self.network.begin(w, noise.units, scratch.pass);
         }
+        let mut chosen = [0; BLOCK];
+        let mut count = 0;
         for i in 0..samples {
-            let weight = noise.weight(i);
             // A sample that no path of the block has chosen costs nothing.
-            if weight.is_zero() {
+            if noise.weight(i).is_zero() {
                 continue;
             }
-            let units = self.units(noise.units, i);
-            if own_masks {
+            if masks_apart {
+                let units = self.units(noise.units, i);
                 self.network.begin(w, units, scratch.pass);
-            }
-            let weight = weight * share;
-            self.sample(w, i, units, &mut scratch, gradient, |o, r| {
-                weight * noise.residual(i * q + o, r)
-            });
-            if own_masks {
+                self.samples(w, [i], noise.units, &mut scratch, gradient, |_, o, r| {
+                    share * noise.weight(i) * noise.residual(i * q + o, r)
+                });
                 self.network.end(w, units, scratch.pass, gradient);
+                continue;
+            }
+            chosen[count] = i;
+            count += 1;
+            if count == BLOCK {
+                self.samples(w, chosen, noise.units, &mut scratch, gradient, |b, o, r| {
+                    let i = chosen[b];
+                    share * noise.weight(i) * noise.residual(i * q + o, r)
+                });
+                count = 0;
             }
         }
-        if !own_masks {
+        for &i in &chosen[..count] {
+            self.samples(w, [i], noise.units, &mut scratch, gradient, |_, o, r| {
+                share * noise.weight(i) * noise.residual(i * q + o, r)
+            });
+        }
+        if !masks_apart {
             self.network.end(w, noise.units, scratch.pass, gradient);
         }
     }
@@ -272,7 +298,7 @@ impl<F: Network> Model for Regression<F> {
         let mut scratch = Scratch::of(scratch, self.network.scratch(), q);
         gradient.fill(S::zero());
         self.network.begin(w, units, scratch.pass);
-        self.sample(w, index / q, units, &mut scratch, gradient, |o, _| {
+        self.samples(w, [index / q], units, &mut scratch, gradient, |_, o, _| {
             S::constant(if o == index % q { 1.0 } else { 0.0 })
         });
         self.network.end(w, units, scratch.pass, gradient);

@@ -4,6 +4,7 @@
 //! code, and the bits are the same on every machine and at every vector width. Each takes every x, with ±∞ and NaN.
 
 use std::f64::consts::{LN_2, LOG2_E};
+use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// ln 2 to 42 bits after the point, so that k·`LN2_HIGH` is exact for every exponent k.
 const LN2_HIGH: f64 = f64::from_bits(0x3fe6_2e42_fefa_3800);
@@ -34,6 +35,33 @@ const LOG: [f64; 7] = [
     0.181_835_646_882_099_6,
     0.153_140_400_244_107_5,
     0.147_960_665_141_056_05,
+];
+
+/// Minimax coefficients P and Q of tanh(√z)/√z = P/Q on 0 ≤ z ≤ 19.1², by a Remez exchange in 300-bit arithmetic; relative
+/// error 2^−53.6.
+const TANH_ABOVE: [f64; 10] = [
+    1.0,
+    0.151_803_011_312_650_53,
+    0.005_974_361_550_811_856,
+    9.358_964_515_474_438e-5,
+    6.828_466_007_728_92e-7,
+    2.439_140_251_177_859_3e-9,
+    4.166_831_459_548_257e-12,
+    3.058_678_605_217_933e-15,
+    7.395_336_053_069_858e-19,
+    2.492_535_539_590_098_4e-23,
+];
+const TANH_BELOW: [f64; 10] = [
+    1.0,
+    0.485_136_344_645_983,
+    0.034_353_143_099_474_72,
+    0.000_828_045_360_434_197_2,
+    8.751_807_746_101_434e-6,
+    4.461_392_547_319_551_6e-8,
+    1.110_309_848_666_298_2e-10,
+    1.268_778_532_537_896_4e-13,
+    5.620_205_449_832_238e-17,
+    6.204_667_056_223_397e-21,
 ];
 
 /// Minimax coefficients of erf(√z)/√z − 1 on 0 ≤ z ≤ 1; error 2^−57.
@@ -70,112 +98,217 @@ const ERFC: [f64; 12] = [
 ];
 const ERFC_CENTRE: f64 = 0.179_687_5;
 
-/// `yes` or `no`, both of them computed: as an `if` the compiler may make it a branch again.
+/// Some f64 side by side, on which every operation acts one by one: a number, or several vectors of lanes.
+///
+/// A function here is a chain of thirty operations, each of which waits for the one before. Applied to four vectors at once, operation
+/// by operation, it keeps the processor busy where the chains of one vector after the other do not.
+pub(super) trait Numbers:
+    Copy
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    /// All of them x.
+    fn constant(x: f64) -> Self;
+    /// x·a + b, rounded once.
+    fn mul_add(self, a: Self, b: Self) -> Self;
+    /// f of each.
+    fn map(self, f: impl Fn(f64) -> f64) -> Self;
+    /// f of each with its counterpart.
+    fn zip(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self;
+}
+
+impl Numbers for f64 {
+    #[inline(always)]
+    fn constant(x: f64) -> Self {
+        x
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self.mul_add(a, b)
+    }
+
+    #[inline(always)]
+    fn map(self, f: impl Fn(f64) -> f64) -> Self {
+        f(self)
+    }
+
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
+        f(self, other)
+    }
+}
+
+/// |x|.
 #[inline(always)]
-fn select(condition: bool, yes: f64, no: f64) -> f64 {
-    let mask = u64::from(condition).wrapping_neg();
-    f64::from_bits((yes.to_bits() & mask) | (no.to_bits() & !mask))
+fn abs<X: Numbers>(x: X) -> X {
+    x.map(f64::abs)
+}
+
+/// x, or `bound` where x is greater; NaN remains.
+#[inline(always)]
+fn at_most<X: Numbers>(x: X, bound: f64) -> X {
+    x.map(|x| if x > bound { bound } else { x })
+}
+
+/// x, or `bound` where x is less; NaN remains.
+#[inline(always)]
+fn at_least<X: Numbers>(x: X, bound: f64) -> X {
+    x.map(|x| if x < bound { bound } else { x })
+}
+
+/// |x| with the sign of `sign`.
+#[inline(always)]
+fn copysign<X: Numbers>(x: X, sign: X) -> X {
+    x.zip(sign, f64::copysign)
+}
+
+/// `yes` where `condition` holds for x, otherwise `no`, both of them computed: as an `if` the compiler may make it a branch
+/// again.
+#[inline(always)]
+fn select<X: Numbers>(x: X, condition: impl Fn(f64) -> bool, yes: X, no: X) -> X {
+    let keep = |x: f64, when: bool| {
+        let mask = u64::from(when).wrapping_neg();
+        f64::from_bits(x.to_bits() & mask)
+    };
+    let yes = yes.zip(x, |yes, x| keep(yes, condition(x)));
+    let no = no.zip(x, |no, x| keep(no, !condition(x)));
+    yes.zip(no, |yes, no| f64::from_bits(yes.to_bits() | no.to_bits()))
+}
+
+/// c₀ + c₁x. A function and not a closure, as are the others: only a function can be forced inline.
+#[inline(always)]
+fn two<X: Numbers>(c: &[f64], x: X) -> X {
+    x.mul_add(X::constant(c[1]), X::constant(c[0]))
+}
+
+/// c₀ + c₁x + c₂x² + c₃x³ with z = x².
+#[inline(always)]
+fn four<X: Numbers>(c: &[f64], x: X, z: X) -> X {
+    z.mul_add(two(&c[2..], x), two(c, x))
 }
 
 /// Σ cᵢxⁱ for twelve coefficients.
 #[inline(always)]
-fn polynomial(c: &[f64; 12], x: f64) -> f64 {
+fn polynomial<X: Numbers>(c: &[f64; 12], x: X) -> X {
     let z = x * x;
     let w = z * z;
-    let pair = |i: usize| x.mul_add(c[i + 1], c[i]);
-    let four = |i: usize| z.mul_add(pair(i + 2), pair(i));
-    w.mul_add(w.mul_add(four(8), four(4)), four(0))
+    w.mul_add(
+        w.mul_add(four(&c[8..], x, z), four(&c[4..], x, z)),
+        four(c, x, z),
+    )
 }
 
-/// (p, k + 2046) with eˣ = 2ᵏ(1 + p) and |p| < 0.42, for |x| ≤ 750; p keeps its relative accuracy as x → 0.
-#[inline(always)]
-fn reduced_exp(x: f64) -> (f64, u64) {
-    /// 1.5 · 2⁵²: adding it rounds to an integer, left in the low bits.
-    const ROUND: f64 = 6_755_399_441_055_744.0;
+/// 1.5 · 2⁵²: adding it rounds to an integer, left in the low bits.
+const ROUND: f64 = 6_755_399_441_055_744.0;
 
-    let rounded = x.mul_add(LOG2_E, ROUND);
-    let exponent = rounded.to_bits().wrapping_sub(ROUND.to_bits() - 2046);
-    let k = rounded - ROUND;
+/// (p, `ROUND` + k) with eˣ = 2ᵏ(1 + p) and |p| < 0.42, for |x| ≤ 750; p keeps its relative accuracy as x → 0.
+#[inline(always)]
+fn reduced_exp<X: Numbers>(x: X) -> (X, X) {
+    let rounded = x.mul_add(X::constant(LOG2_E), X::constant(ROUND));
+    let k = rounded - X::constant(ROUND);
     // x − k·LN2_HIGH is exact.
-    let high = k.mul_add(-LN2_HIGH, x);
-    let low = k * LN2_LOW;
+    let high = k.mul_add(X::constant(-LN2_HIGH), x);
+    let low = k * X::constant(LN2_LOW);
     let r = high - low;
     let z = r * r;
     let w = z * z;
-    let pair = |i: usize| r.mul_add(EXP[i + 1], EXP[i]);
-    let four = |i: usize| z.mul_add(pair(i + 2), pair(i));
-    let rest = w.mul_add(w.mul_add(pair(8), four(4)), four(0));
-    (high - (-z).mul_add(r.mul_add(rest, 0.5), low), exponent)
+    let rest = w.mul_add(
+        w.mul_add(two(&EXP[8..], r), four(&EXP[4..], r, z)),
+        four(&EXP, r, z),
+    );
+    let p = high - (-z).mul_add(r.mul_add(rest, X::constant(0.5)), low);
+    (p, rounded)
+}
+
+/// 2ᵏ for −1023 < k < 1024, given `ROUND` + k.
+#[inline(always)]
+fn power_of_two<X: Numbers>(rounded: X) -> X {
+    rounded.map(|k| f64::from_bits(k.to_bits().wrapping_sub(ROUND.to_bits() - 1023) << 52))
 }
 
 /// eˣ, within 1 ulp.
 #[inline(always)]
-pub(super) fn exp(x: f64) -> f64 {
-    // Selects that let NaN through; beyond the two ends the result is ∞ and 0 anyhow.
-    let x = if x > 710.0 { 710.0 } else { x };
-    let x = if x < -746.0 { -746.0 } else { x };
-    let (p, exponent) = reduced_exp(x);
+pub(super) fn exp<X: Numbers>(x: X) -> X {
+    // Beyond the two ends the result is ∞ and 0 anyhow.
+    let (p, rounded) = reduced_exp(at_least(at_most(x, 710.0), -746.0));
     // 2ᵏ in two factors, so that only the last product can overflow, or round to a subnormal.
-    let half = exponent >> 1;
-    let first = f64::from_bits(half << 52);
-    let second = f64::from_bits(exponent.wrapping_sub(half) << 52);
-    (1.0 + p) * first * second
+    let twice_biased = |k: f64| k.to_bits().wrapping_sub(ROUND.to_bits() - 2046);
+    let first = rounded.map(|k| f64::from_bits(twice_biased(k) >> 1 << 52));
+    let second = rounded.map(|k| {
+        let exponent = twice_biased(k);
+        f64::from_bits(exponent.wrapping_sub(exponent >> 1) << 52)
+    });
+    (X::constant(1.0) + p) * first * second
 }
 
-/// tanh x, within 3 ulp: −E/(E + 2) with E = e^{−2|x|} − 1.
+/// tanh x, within 3 ulp: x P(x²)/Q(x²). Two short chains of operations side by side, where the exponential would be one long
+/// one.
 #[inline(always)]
-pub(super) fn tanh(x: f64) -> f64 {
-    let size = x.abs();
-    let size = if size > 22.0 { 22.0 } else { size };
-    let (p, exponent) = reduced_exp(-2.0 * size);
-    let scale = f64::from_bits(exponent.wrapping_sub(1023) << 52);
-    let e = scale.mul_add(p, scale - 1.0);
-    (e / (e + 2.0)).copysign(x)
+pub(super) fn tanh<X: Numbers>(x: X) -> X {
+    // tanh 19.1 rounds to 1.
+    let size = at_most(abs(x), 19.1);
+    let z = size * size;
+    let last = TANH_ABOVE.len() - 1;
+    let mut above = X::constant(TANH_ABOVE[last]);
+    let mut below = X::constant(TANH_BELOW[last]);
+    for i in (0..last).rev() {
+        above = above.mul_add(z, X::constant(TANH_ABOVE[i]));
+        below = below.mul_add(z, X::constant(TANH_BELOW[i]));
+    }
+    copysign(at_most(size * above / below, 1.0), x)
 }
 
 /// 1/(1 + e⁻ˣ), within 2 ulp.
 #[inline(always)]
-pub(super) fn sigmoid(x: f64) -> f64 {
-    let e = exp(-x.abs());
-    select(x < 0.0, e, 1.0) / (1.0 + e)
+pub(super) fn sigmoid<X: Numbers>(x: X) -> X {
+    let one = X::constant(1.0);
+    let e = exp(-abs(x));
+    select(x, |x| x < 0.0, e, one) / (one + e)
 }
 
 /// ln(1 + eˣ) = max(x, 0) + ln(1 + e^{−|x|}), within 2 ulp.
 #[inline(always)]
-pub(super) fn softplus(x: f64) -> f64 {
-    let e = exp(-x.abs());
+pub(super) fn softplus<X: Numbers>(x: X) -> X {
+    let e = exp(-abs(x));
     // 1 + e or (1 + e)/2, whichever is nearer to 1, is 1 + f.
-    let far = e > 0.414;
-    let f = select(far, 0.5 * (e - 1.0), e);
-    let s = f / (2.0 + f);
+    let far = |e: f64| e > 0.414;
+    let f = select(e, far, X::constant(0.5) * (e - X::constant(1.0)), e);
+    let s = f / (X::constant(2.0) + f);
     let z = s * s;
     let w = z * z;
-    let even = w.mul_add(w.mul_add(w.mul_add(LOG[6], LOG[4]), LOG[2]), LOG[0]);
-    let odd = w.mul_add(w.mul_add(LOG[5], LOG[3]), LOG[1]);
+    let even = w.mul_add(
+        w.mul_add(two(&[LOG[4], LOG[6]], w), X::constant(LOG[2])),
+        X::constant(LOG[0]),
+    );
+    let odd = w.mul_add(two(&[LOG[3], LOG[5]], w), X::constant(LOG[1]));
     // 2 atanh s = f − s(f − 2(atanh s − s)/s), in which the error of s hardly counts.
     let logarithm = (-s).mul_add((-z).mul_add(z.mul_add(odd, even), f), f);
-    let positive = if x > 0.0 { x } else { 0.0 };
-    positive + (logarithm + select(far, LN_2, 0.0))
+    let positive = x.map(|x| if x > 0.0 { x } else { 0.0 });
+    positive + (logarithm + select(e, far, X::constant(LN_2), X::constant(0.0)))
 }
 
 /// erf x, within 2 ulp: x + x·P(x²) below 1, 1 − e^{−x²}Q(1/(x + 3)) above.
 #[inline(always)]
-pub(super) fn erf(x: f64) -> f64 {
-    let size = x.abs();
+pub(super) fn erf<X: Numbers>(x: X) -> X {
     // erf 6 rounds to 1.
-    let size = if size > 6.0 { 6.0 } else { size };
+    let size = at_most(abs(x), 6.0);
     let square = size * size;
     let near = size.mul_add(polynomial(&ERF, square), size);
-    let (p, exponent) = reduced_exp(-square);
-    let decay = (1.0 + p) * f64::from_bits(exponent.wrapping_sub(1023) << 52);
-    let far = (-decay).mul_add(polynomial(&ERFC, 1.0 / (size + 3.0) - ERFC_CENTRE), 1.0);
-    select(size < 1.0, near, far).copysign(x)
+    let (p, rounded) = reduced_exp(-square);
+    let decay = (X::constant(1.0) + p) * power_of_two(rounded);
+    let centred = X::constant(1.0) / (size + X::constant(3.0)) - X::constant(ERFC_CENTRE);
+    let far = (-decay).mul_add(polynomial(&ERFC, centred), X::constant(1.0));
+    copysign(select(size, |x| x < 1.0, near, far), x)
 }
 
 /// 1 for x > 0, otherwise 0.
 #[inline(always)]
-pub(super) fn step(x: f64) -> f64 {
-    if x > 0.0 { 1.0 } else { 0.0 }
+pub(super) fn step<X: Numbers>(x: X) -> X {
+    x.map(|x| if x > 0.0 { 1.0 } else { 0.0 })
 }
 
 #[cfg(test)]

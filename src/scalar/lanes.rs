@@ -4,7 +4,8 @@ use std::array;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::sync::atomic::{Ordering, compiler_fence};
 
-use super::{Paths, Scalar, functions};
+use super::functions::{self, Numbers};
+use super::{Function, Paths, Scalar};
 
 /// How many paths one [`Lanes`] holds.
 pub const LANES: usize = 8;
@@ -66,32 +67,32 @@ impl Scalar for Lanes {
 
     #[inline(always)]
     fn exp(self) -> Self {
-        each_lane!(self, functions::exp)
+        functions::exp(Vectors([self])).0[0]
     }
 
     #[inline(always)]
     fn tanh(self) -> Self {
-        each_lane!(self, functions::tanh)
+        functions::tanh(Vectors([self])).0[0]
     }
 
     #[inline(always)]
     fn erf(self) -> Self {
-        each_lane!(self, functions::erf)
+        functions::erf(Vectors([self])).0[0]
     }
 
     #[inline(always)]
     fn softplus(self) -> Self {
-        each_lane!(self, functions::softplus)
+        functions::softplus(Vectors([self])).0[0]
     }
 
     #[inline(always)]
     fn sigmoid(self) -> Self {
-        each_lane!(self, functions::sigmoid)
+        functions::sigmoid(Vectors([self])).0[0]
     }
 
     #[inline(always)]
     fn step(self) -> Self {
-        each_lane!(self, functions::step)
+        functions::step(Vectors([self])).0[0]
     }
 
     #[inline(always)]
@@ -165,6 +166,18 @@ impl Scalar for Lanes {
     fn is_zero(&self) -> bool {
         self.0.iter().all(|&x| x == 0.0)
     }
+
+    #[inline(always)]
+    fn each<const K: usize>(function: Function, x: [Self; K]) -> [Self; K] {
+        let x = Vectors(x);
+        match function {
+            Function::Exp => functions::exp(x).0,
+            Function::Tanh => functions::tanh(x).0,
+            Function::Erf => functions::erf(x).0,
+            Function::Softplus => functions::softplus(x).0,
+            Function::Sigmoid => functions::sigmoid(x).0,
+        }
+    }
 }
 
 impl Paths for Lanes {
@@ -178,6 +191,80 @@ impl Paths for Lanes {
     #[inline(always)]
     fn lane_mut(&mut self, lane: usize) -> &mut f64 {
         &mut self.0[lane]
+    }
+}
+
+/// K vectors of lanes, taken through a function together. Loops in place throughout: what is passed as a value, also to
+/// `array::from_fn`, may be left out of line, where there are no vectors.
+#[derive(Clone, Copy)]
+struct Vectors<const K: usize>([Lanes; K]);
+
+macro_rules! vector_by_vector {
+    ($($trait:ident, $method:ident, $operator:tt);+) => {
+        $(
+            impl<const K: usize> $trait for Vectors<K> {
+                type Output = Self;
+
+                #[inline(always)]
+                fn $method(mut self, other: Self) -> Self {
+                    for i in 0..K {
+                        self.0[i] = self.0[i] $operator other.0[i];
+                    }
+                    self
+                }
+            }
+        )+
+    };
+}
+
+vector_by_vector!(Add, add, +; Sub, sub, -; Mul, mul, *; Div, div, /);
+
+impl<const K: usize> Neg for Vectors<K> {
+    type Output = Self;
+
+    #[inline(always)]
+    fn neg(mut self) -> Self {
+        for x in &mut self.0 {
+            *x = -*x;
+        }
+        self
+    }
+}
+
+impl<const K: usize> Numbers for Vectors<K> {
+    #[inline(always)]
+    fn constant(x: f64) -> Self {
+        Self([Lanes::constant(x); K])
+    }
+
+    #[inline(always)]
+    fn mul_add(mut self, a: Self, b: Self) -> Self {
+        for i in 0..K {
+            for lane in 0..LANES {
+                self.0[i].0[lane] = self.0[i].0[lane].mul_add(a.0[i].0[lane], b.0[i].0[lane]);
+            }
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn map(mut self, f: impl Fn(f64) -> f64) -> Self {
+        for lanes in &mut self.0 {
+            for x in &mut lanes.0 {
+                *x = f(*x);
+            }
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn zip(mut self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
+        for i in 0..K {
+            for lane in 0..LANES {
+                self.0[i].0[lane] = f(self.0[i].0[lane], other.0[i].0[lane]);
+            }
+        }
+        self
     }
 }
 

@@ -307,9 +307,9 @@ fn teacher<F: Network>(network: &F, seed: u64) -> impl Fn(&[f64]) -> Vec<f64> {
     let network = network.clone();
     move |x| {
         let mut scratch = vec![0.0; network.scratch()];
-        let mut output = vec![0.0; network.outputs()];
+        let mut output = vec![[0.0]; network.outputs()];
         network.begin(&w, &[], &mut scratch);
-        network.forward(&w, x, &[], &mut scratch, &mut output);
-        output
+        network.forward(&w, [x], [&[]], &mut scratch, &mut output);
+        output.into_flattened()
     }
 }
