@@ -9,8 +9,11 @@ use crate::random::{BatchSampler, Streams};
 use crate::scalar::Instructions;
 use crate::scalar::{Lanes, Paths, Scalar};
 
-/// How many steps' noise is drawn at once, a multiple of what any law draws together.
-const STEPS_PER_DRAW: usize = 16;
+/// How many steps' noise is drawn at once, a multiple of what any law draws together: more for a single path, whose numbers are
+/// made side by side.
+const fn steps_per_draw<S: Paths>() -> usize {
+    if S::COUNT == 1 { 128 } else { 16 }
+}
 
 /// Where one step's noise vector goes. Known at compile time for a single source, so that unused sockets cost nothing.
 pub(super) trait Wiring: Copy + Send + Sync {
@@ -111,7 +114,6 @@ impl Rows for Given {
 }
 
 /// Rows that are drawn as they are needed.
-#[derive(Clone)]
 pub(super) struct NoiseBuffer<'s, R: Streams> {
     sources: &'s [Source],
     sizes: &'s [usize],
@@ -125,7 +127,29 @@ pub(super) struct NoiseBuffer<'s, R: Streams> {
     used: usize,
 }
 
+impl<R: Streams> Clone for NoiseBuffer<'_, R> {
+    fn clone(&self) -> Self {
+        Self {
+            samplers: self.samplers.clone(),
+            streams: self.streams.clone(),
+            rows: self.rows.clone(),
+            scratch: self.scratch.clone(),
+            ..*self
+        }
+    }
+
+    /// Without allocating: copies are kept every few hundred steps.
+    fn clone_from(&mut self, from: &Self) {
+        self.samplers.clone_from(&from.samplers);
+        self.streams.clone_from(&from.streams);
+        self.rows.clone_from(&from.rows);
+        self.used = from.used;
+    }
+}
+
 impl<'s, R: Streams> NoiseBuffer<'s, R> {
+    const STEPS: usize = steps_per_draw::<R::Draw>();
+
     pub(super) fn new(sources: &'s [Source], sizes: &'s [usize], sigma: f64, streams: R) -> Self {
         let dimension: usize = sizes.iter().sum();
         let largest = sizes.iter().max().copied().unwrap_or(0);
@@ -139,10 +163,10 @@ impl<'s, R: Streams> NoiseBuffer<'s, R> {
                 .map(|(source, &size)| Some(BatchSampler::new(source.batch?, size, R::Draw::COUNT)))
                 .collect(),
             streams,
-            rows: vec![R::Draw::zero(); STEPS_PER_DRAW * dimension],
-            scratch: vec![R::Draw::zero(); STEPS_PER_DRAW * largest],
+            rows: vec![R::Draw::zero(); Self::STEPS * dimension],
+            scratch: vec![R::Draw::zero(); Self::STEPS * largest],
             dimension,
-            used: STEPS_PER_DRAW,
+            used: Self::STEPS,
         }
     }
 
@@ -163,7 +187,7 @@ impl<'s, R: Streams> NoiseBuffer<'s, R> {
         for ((source, &size), sampler) in
             self.sources.iter().zip(self.sizes).zip(&mut self.samplers)
         {
-            let drawn = &mut self.scratch[..STEPS_PER_DRAW * size];
+            let drawn = &mut self.scratch[..Self::STEPS * size];
             fill(
                 source,
                 self.sigma,
@@ -192,12 +216,12 @@ impl<R: Streams> Rows for NoiseBuffer<'_, R> {
 
     #[inline(always)]
     fn next(&mut self, wanted: usize) -> &[R::Draw] {
-        if self.used == STEPS_PER_DRAW {
+        if self.used == Self::STEPS {
             Arch::new().dispatch(Draw(self));
             self.used = 0;
         }
         let from = self.used;
-        self.used = from + wanted.min(STEPS_PER_DRAW - from);
+        self.used = from + wanted.min(Self::STEPS - from);
         &self.rows[from * self.dimension..self.used * self.dimension]
     }
 }
@@ -218,10 +242,23 @@ fn fill<R: Streams>(
 }
 
 /// Eight paths, or one, and their noise.
-#[derive(Clone)]
 pub(super) struct Block<V, R> {
     pub w: V,
     pub noise: R,
+}
+
+impl<V: Clone, R: Clone> Clone for Block<V, R> {
+    fn clone(&self) -> Self {
+        Self {
+            w: self.w.clone(),
+            noise: self.noise.clone(),
+        }
+    }
+
+    fn clone_from(&mut self, from: &Self) {
+        self.w.clone_from(&from.w);
+        self.noise.clone_from(&from.noise);
+    }
 }
 
 impl<V: AsMut<[R::Draw]>, R: Rows> Block<V, R> {
@@ -281,6 +318,29 @@ impl<M: Model, W: Wiring, R: Rows> NullaryFnOnce for Advance<'_, M, W, R> {
         // Copies on the stack: for models with a fixed number of parameters they stay in registers.
         let (mut point, mut gradient) = (self.work.point.clone(), self.work.gradient.clone());
         let mut left = self.step_sizes;
+        if let [block] = &mut *self.blocks
+            && M::SHORT_STEPS
+        {
+            // Nothing else to do while a step waits for the one before: its parameters need not go through memory.
+            let mut w = block.w.clone();
+            while !left.is_empty() {
+                let rows = block.noise.next(left.len());
+                let (now, later) = left.split_at(rows.len() / dimension);
+                left = later;
+                for (row, &step_size) in rows.chunks_exact(dimension).zip(now) {
+                    step(
+                        model,
+                        &wiring.plugs(row),
+                        &mut w,
+                        (&mut point, &mut gradient),
+                        &mut self.work.scratch,
+                        R::Draw::constant(-step_size),
+                    );
+                }
+            }
+            block.w = w;
+            return;
+        }
         while !left.is_empty() {
             let mut together: Together<M::Vector<R::Draw>, R::Draw> =
                 [const { (None, &[]) }; BLOCKS];

@@ -309,22 +309,38 @@ impl<'a, S: Scalar> Plugs<'a, S> {
     /// w ← w ⊙ (1 + η_c) + η_a: the point at which the model's gradient is taken.
     #[inline(always)]
     pub fn perturb(&self, w: &mut [S]) {
-        for (x, &eta) in w.iter_mut().zip(self.parameters_multiplied) {
-            *x = x.mul_add(eta, *x);
-        }
-        for (x, &eta) in w.iter_mut().zip(self.parameters_added) {
-            *x = *x + eta;
-        }
+        multiply(w, self.parameters_multiplied);
+        add(w, self.parameters_added);
     }
 
     /// g ← g ⊙ (1 + η_c) + η_g: from the model's gradient at the perturbed point to ∇_w L̂.
     #[inline(always)]
     pub fn finish(&self, gradient: &mut [S]) {
-        for (g, &eta) in gradient.iter_mut().zip(self.parameters_multiplied) {
-            *g = g.mul_add(eta, *g);
+        multiply(gradient, self.parameters_multiplied);
+        add(gradient, self.gradient_added);
+    }
+}
+
+/// x ← x ⊙ (1 + η) where there is an η. The length of x is the one that the compiler may know.
+#[inline(always)]
+fn multiply<S: Scalar>(x: &mut [S], eta: &[S]) {
+    if !eta.is_empty() {
+        let eta = &eta[..x.len()];
+        for (x, &eta) in x.iter_mut().zip(eta) {
+            *x = x.mul_add(eta, *x);
+            S::element_done();
         }
-        for (g, &eta) in gradient.iter_mut().zip(self.gradient_added) {
-            *g = *g + eta;
+    }
+}
+
+/// x ← x + η where there is an η.
+#[inline(always)]
+fn add<S: Scalar>(x: &mut [S], eta: &[S]) {
+    if !eta.is_empty() {
+        let eta = &eta[..x.len()];
+        for (x, &eta) in x.iter_mut().zip(eta) {
+            *x = *x + eta;
+            S::element_done();
         }
     }
 }

@@ -8,6 +8,9 @@ const PARTS: usize = 8;
 /// How many rows of a matrix are added at once, so that what they are added to is loaded and stored less often.
 const ROWS: usize = 8;
 
+/// How many columns of it at once, so that the sum of one does not wait for its last addition.
+const COLUMNS: usize = 4;
+
 /// Σᵢ aᵢ·lift(bᵢ), summed in eight interleaved parts where there are as many; `a` and `b` have one length.
 #[inline(always)]
 fn lifted_dot<S: Scalar, X: Copy>(a: &[S], b: &[X], lift: impl Fn(X) -> S) -> S {
@@ -77,19 +80,33 @@ pub(crate) fn add_combined_rows<S: Scalar>(y: &mut [S], a: &[S], matrix: &[f64])
         let (r4, now) = now.split_at(width);
         let (r5, now) = now.split_at(width);
         let (r6, r7) = now.split_at(width);
-        for (j, y) in y.iter_mut().enumerate() {
+        let together = [
+            (a0, r0),
+            (a1, r1),
+            (a2, r2),
+            (a3, r3),
+            (a4, r4),
+            (a5, r5),
+            (a6, r6),
+            (a7, r7),
+        ];
+        let (blocks, ends) = y.as_chunks_mut::<COLUMNS>();
+        let ends_at = blocks.len() * COLUMNS;
+        for (block, y) in blocks.iter_mut().enumerate() {
+            let from = block * COLUMNS;
+            let mut sums = *y;
+            for (a, row) in together {
+                for (sum, &x) in sums.iter_mut().zip(&row[from..from + COLUMNS]) {
+                    *sum = a.mul_add(S::constant(x), *sum);
+                    S::element_done();
+                }
+            }
+            *y = sums;
+        }
+        for (j, y) in ends.iter_mut().enumerate() {
             let mut sum = *y;
-            for (a, row) in [
-                (a0, r0),
-                (a1, r1),
-                (a2, r2),
-                (a3, r3),
-                (a4, r4),
-                (a5, r5),
-                (a6, r6),
-                (a7, r7),
-            ] {
-                sum = a.mul_add(S::constant(row[j]), sum);
+            for (a, row) in together {
+                sum = a.mul_add(S::constant(row[ends_at + j]), sum);
             }
             *y = sum;
             S::element_done();
