@@ -35,7 +35,7 @@ pub struct ItoPlan<'a, const M: usize> {
 }
 
 /// How many steps' noise is drawn at once: a multiple of what the Gaussian law draws together.
-const STEPS_PER_DRAW: usize = 16;
+const STEPS_PER_DRAW: usize = 32;
 /// How many blocks of lanes take their steps in turn, so that one need not wait for its last operation.
 const BLOCKS: usize = 4;
 /// Up to so many paths that do not fill a block are run one by one.
@@ -182,6 +182,7 @@ where
                     let drift = self.equation.drift(x);
                     let shock = self.equation.shock(x, &block.xi[k % STEPS_PER_DRAW]);
                     *x = std::array::from_fn(|i| drift[i].mul_add(h, x[i] + shock[i]));
+                    R::Draw::element_done();
                 }
             }
             for (block, x) in blocks.iter_mut().zip(x) {
