@@ -9,13 +9,13 @@
 //! Nothing here is of size m×m but what Bernoulli DropConnect needs: one column for each mask.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 
 use super::{Covariance, Masks, Regularizer};
 use crate::models::{Injection, LeastSquares, Model};
 use crate::noise::{NoisyLoss, Socket, Source};
 use crate::random::Batch;
-use crate::scalar::{Dual64, Scalar};
+use crate::scalar::{Dual64, Scalar, run_narrow};
 
 /// J of a sum of squares, with the residuals, at one point.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ impl<'a, M: Model, S: Scalar> Passes<'a, M, S> {
 
     /// rⱼ, with ∇rⱼ left in `gradient`.
     fn residual(&mut self, j: usize, units: &[S]) -> S {
-        Arch::new().dispatch(Pass {
+        run_narrow(Pass {
             passes: self,
             j,
             units,

@@ -5,7 +5,8 @@
 //! αη = Σ α′η′, and each rung by itself is an ordinary descent. −Σ αη is a Brownian motion in slow time, known at the
 //! steps of the finest rung.
 
-use super::kernel::{Advance, Block, Given, NoiseBuffer, Rows, Several, Work};
+use super::kernel::{Advance, BLOCKS, Several, Work, starting};
+use super::rows::NoiseBuffer;
 use crate::models::{AnyModel, Model, with_model};
 use crate::noise::Source;
 use crate::random::LaneStreams;
@@ -54,14 +55,17 @@ struct CoupledRungs<'a, M: Model, I> {
     rungs: Vec<Rung<M::Vector<Lanes>>>,
     work: Work<M::Vector<Lanes>, Lanes>,
     driven: Vec<Lanes>,
+    step_sizes: Vec<f64>,
 }
 
 struct Rung<V> {
     step_size: f64,
     /// From the noise of the next finer rung; of the finest one none.
     coarsening: Option<Coarsening>,
-    /// With the noise of the steps to be taken next.
-    paths: Block<V, Given>,
+    /// The parameters of the eight paths.
+    w: V,
+    /// The noise of the steps to be taken next.
+    rows: Vec<Lanes>,
 }
 
 impl<'a, M: Model, I> CoupledRungs<'a, M, I> {
@@ -74,12 +78,6 @@ impl<'a, M: Model, I> CoupledRungs<'a, M, I> {
     ) -> Self {
         let dimension = sizes.iter().sum();
         let streams = LaneStreams::new(plan.seed, STREAM_LEVEL, plan.first_path as u64);
-        let nothing_yet = Given {
-            rows: Vec::new(),
-            dimension,
-            used: 0,
-        };
-        let paths = Block::new(model, plan.start, nothing_yet);
         let finer = plan.step_sizes.iter().skip(1).map(Some).chain([None]);
         let rungs = plan
             .step_sizes
@@ -88,7 +86,8 @@ impl<'a, M: Model, I> CoupledRungs<'a, M, I> {
             .map(|(&size, finer)| Rung {
                 step_size: size,
                 coarsening: finer.map(|finer| Coarsening::new((size / finer).round(), dimension)),
-                paths: paths.clone(),
+                w: starting(model, plan.start),
+                rows: Vec::new(),
             });
         Self {
             model,
@@ -99,6 +98,7 @@ impl<'a, M: Model, I> CoupledRungs<'a, M, I> {
             rungs: rungs.collect(),
             work: Work::new(model),
             driven: vec![Lanes::zero(); dimension],
+            step_sizes: Vec::new(),
         }
     }
 }
@@ -126,31 +126,31 @@ impl<M: Model, I: Instructions> Coupled for CoupledRungs<'_, M, I> {
                     *sum = *sum + eta;
                 }
             }
-            self.rungs[finest]
-                .paths
-                .noise
-                .set(|own| own.extend_from_slice(rows));
+            let own = &mut self.rungs[finest].rows;
+            own.clear();
+            own.extend_from_slice(rows);
             for coarse in (0..finest).rev() {
                 let (before, after) = self.rungs.split_at_mut(coarse + 1);
                 let (rung, finer) = (&mut before[coarse], &after[0]);
                 let coarsening = rung.coarsening.as_mut();
-                rung.paths.noise.set(|rows| {
-                    if let Some(coarsening) = coarsening {
-                        coarsening.push(&finer.paths.noise.rows, rows);
-                    }
-                });
+                rung.rows.clear();
+                if let Some(coarsening) = coarsening {
+                    coarsening.push(&finer.rows, &mut rung.rows);
+                }
             }
             for rung in &mut self.rungs {
-                let steps = rung.paths.noise.rows.len() / self.dimension;
-                if steps == 0 {
-                    continue;
-                }
+                let steps = rung.rows.len() / self.dimension;
+                self.step_sizes.clear();
+                self.step_sizes.resize(steps, rung.step_size);
+                let mut together = [const { None }; BLOCKS];
+                together[0] = Some((&mut rung.w, rung.rows.as_slice()));
                 self.instructions.run(Advance {
                     model: self.model,
                     wiring: self.wiring,
-                    blocks: std::slice::from_mut(&mut rung.paths),
+                    dimension: self.dimension,
+                    together,
                     work: &mut self.work,
-                    step_sizes: &vec![rung.step_size; steps],
+                    step_sizes: &self.step_sizes,
                 });
             }
         }
@@ -163,7 +163,7 @@ impl<M: Model, I: Instructions> Coupled for CoupledRungs<'_, M, I> {
 
     fn parameters(&self, rung: usize, lane: usize) -> Vec<f64> {
         debug_assert!(lane < LANES);
-        let w = self.rungs[rung].paths.w.as_ref();
+        let w = self.rungs[rung].w.as_ref();
         w.iter().map(|x| x.0[lane]).collect()
     }
 }

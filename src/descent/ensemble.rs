@@ -3,9 +3,10 @@
 use rayon::prelude::*;
 
 use super::kernel::{
-    Advance, BLOCKS, Block, GradientAdded, Labels, NoiseBuffer, ParametersAdded,
-    ParametersMultiplied, SampleWeights, Several, Units, Wiring, Work,
+    Advance, BLOCKS, GradientAdded, Labels, ParametersAdded, ParametersMultiplied, SampleWeights,
+    Several, Together, Units, Wiring, Work, starting,
 };
+use super::rows::NoiseBuffer;
 use crate::models::{AnyModel, Model, with_model};
 use crate::noise::{Socket, Source};
 use crate::random::{LaneStreams, PathStream, Streams};
@@ -157,19 +158,19 @@ fn run_with<M: Model, I: Instructions, J: Instructions>(
             plan,
             first,
             paths,
-            alone,
         };
         match sources {
+            _ if alone => group.one_by_one(wiring),
             [source] if M::SHORT_STEPS => match source.mechanism.socket() {
-                Socket::SampleWeights => group.walk(SampleWeights),
-                Socket::Labels => group.walk(Labels),
-                Socket::Units => group.walk(Units),
-                Socket::ParametersMultiplied => group.walk(ParametersMultiplied),
-                Socket::ParametersAdded => group.walk(ParametersAdded),
-                Socket::GradientAdded => group.walk(GradientAdded),
-                Socket::Formula => group.walk(wiring),
+                Socket::SampleWeights => group.in_lanes(SampleWeights),
+                Socket::Labels => group.in_lanes(Labels),
+                Socket::Units => group.in_lanes(Units),
+                Socket::ParametersMultiplied => group.in_lanes(ParametersMultiplied),
+                Socket::ParametersAdded => group.in_lanes(ParametersAdded),
+                Socket::GradientAdded => group.in_lanes(GradientAdded),
+                Socket::Formula => group.in_lanes(wiring),
             },
-            _ => group.walk(wiring),
+            _ => group.in_lanes(wiring),
         }
     })
 }
@@ -342,16 +343,20 @@ struct Group<'a, M, I, J> {
     plan: &'a DescentPlan<'a>,
     first: usize,
     paths: usize,
-    alone: bool,
 }
 
 impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J> {
-    fn walk<W: Wiring + 'a>(self, wiring: W) -> Box<dyn Walk + 'a> {
+    fn in_lanes<W: Wiring + 'a>(self, wiring: W) -> Box<dyn Walk + 'a> {
+        let instructions = self.instructions.0;
+        Box::new(self.walkers::<W, LaneStreams, I>(wiring, instructions))
+    }
+
+    fn one_by_one(self, wiring: Several<'a>) -> Box<dyn Walk + 'a> {
         let (wide, narrow) = self.instructions;
-        match (self.alone, M::SHORT_STEPS) {
-            (false, _) => Box::new(self.walkers::<W, LaneStreams, I>(wiring, wide)),
-            (true, true) => Box::new(self.walkers::<W, PathStream, J>(wiring, narrow)),
-            (true, false) => Box::new(self.walkers::<W, PathStream, I>(wiring, wide)),
+        if M::SHORT_STEPS {
+            Box::new(self.walkers::<_, PathStream, J>(wiring, narrow))
+        } else {
+            Box::new(self.walkers::<_, PathStream, I>(wiring, wide))
         }
     }
 
@@ -369,8 +374,10 @@ impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J
                 first
             };
             let streams = R::of(plan.seed, u64::from(plan.level), first as u64);
-            let noise = NoiseBuffer::new(sources, sizes, plan.sigma, streams);
-            Block::new(self.model, plan.start, noise)
+            Block {
+                w: starting(self.model, plan.start),
+                noise: NoiseBuffer::new(sources, sizes, plan.sigma, streams),
+            }
         };
         let blocks: Vec<_> = (0..self.paths.div_ceil(R::Draw::COUNT))
             .map(block)
@@ -383,6 +390,26 @@ impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J
             blocks,
             work: Work::new(self.model),
         }
+    }
+}
+
+/// Eight paths, or one, and their noise.
+struct Block<V, R> {
+    w: V,
+    noise: R,
+}
+
+impl<V: Clone, R: Clone> Clone for Block<V, R> {
+    fn clone(&self) -> Self {
+        Self {
+            w: self.w.clone(),
+            noise: self.noise.clone(),
+        }
+    }
+
+    fn clone_from(&mut self, from: &Self) {
+        self.w.clone_from(&from.w);
+        self.noise.clone_from(&from.noise);
     }
 }
 
@@ -401,13 +428,27 @@ struct Walkers<'a, M: Model, W, R: Streams, I> {
 
 impl<M: Model, W: Wiring, R: Streams, I: Instructions> Walk for Walkers<'_, M, W, R, I> {
     fn advance(&mut self, step_sizes: &[f64]) {
-        self.instructions.run(Advance {
-            model: self.model,
-            wiring: self.wiring,
-            blocks: &mut self.blocks,
-            work: &mut self.work,
-            step_sizes,
-        });
+        let mut left = step_sizes;
+        while !left.is_empty() {
+            let mut together: Together<M::Vector<R::Draw>, R::Draw> = [const { None }; BLOCKS];
+            let (mut steps, mut dimension) = (0, 0);
+            for (slot, block) in together.iter_mut().zip(&mut self.blocks) {
+                dimension = block.noise.dimension();
+                let rows = block.noise.next(left.len());
+                steps = rows.len() / dimension;
+                *slot = Some((&mut block.w, rows));
+            }
+            let (now, later) = left.split_at(steps);
+            left = later;
+            self.instructions.run(Advance {
+                model: self.model,
+                wiring: self.wiring,
+                dimension,
+                together,
+                work: &mut self.work,
+                step_sizes: now,
+            });
+        }
     }
 
     fn keep(&mut self) {
@@ -438,7 +479,6 @@ impl<M: Model, W: Wiring, R: Streams, I: Instructions> Walk for Walkers<'_, M, W
 
 #[cfg(test)]
 mod tests {
-    use super::super::kernel::Rows;
     use super::*;
     use crate::models::{Product, Sphere};
     use crate::noise::{Mechanism, NoisyLoss};

@@ -1,10 +1,10 @@
 //! Euler–Maruyama for an ensemble of paths of an Itô equation, in lanes.
 
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use crate::random::{LaneStreams, Law, PathStream, Streams};
-use crate::scalar::{LANES, Paths, Scalar};
+use crate::scalar::{LANES, Paths, Scalar, run_wide};
 
 /// dX = b(X) dt + B(X) dW in R^M with W in R^D (Itô), written once for all scalars.
 pub trait ItoEquation<const M: usize, const D: usize>: Sync {
@@ -115,7 +115,7 @@ fn run_group<E, R, const M: usize, const D: usize, const B: usize>(
     let records = plan.record_at.len();
     let mut now = 0;
     for (record, &step) in plan.record_at.iter().enumerate() {
-        Arch::new().dispatch(Advance {
+        run_wide(Advance {
             equation,
             group: &mut group,
             steps: step - now,

@@ -4,12 +4,12 @@ mod mechanism;
 
 pub use mechanism::{Mechanism, Socket};
 
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 use serde::{Deserialize, Serialize};
 
 use crate::models::{Injection, Model};
 use crate::random::{Batch, Law};
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, run_narrow};
 
 /// One random vector: its mechanism, its law and its size relative to the σ of the step-size ladder.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -218,7 +218,7 @@ impl<M: Model> NoisyLoss<M> {
         let plugs = Plugs::of(&self.sources, &self.offsets, eta);
         let moved = plugs.perturbed(w);
         let mut scratch = vec![S::zero(); self.model.scratch()];
-        Arch::new().dispatch(Gradient {
+        run_narrow(Gradient {
             model: &self.model,
             w: &moved,
             injection: &plugs.injection,

@@ -26,6 +26,22 @@ pub(crate) fn vectors() -> Option<(Wide, Narrow)> {
     Some((Wide(wide), Narrow(narrow)))
 }
 
+/// Runs `f` with the widest vectors there are.
+pub(crate) fn run_wide<F: NullaryFnOnce>(f: F) -> F::Output {
+    match vectors() {
+        Some((wide, _)) => wide.run(f),
+        None => Baseline.run(f),
+    }
+}
+
+/// Runs `f` with vectors of at most 256 bits, for what is not worth more compiling.
+pub(crate) fn run_narrow<F: NullaryFnOnce>(f: F) -> F::Output {
+    match vectors() {
+        Some((_, narrow)) => narrow.run(f),
+        None => Baseline.run(f),
+    }
+}
+
 impl Instructions for Wide {
     #[inline(always)]
     fn run<F: NullaryFnOnce>(self, f: F) -> F::Output {

@@ -21,7 +21,7 @@ mod slices;
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-pub(crate) use instructions::{Baseline, Instructions, vectors};
+pub(crate) use instructions::{Baseline, Instructions, Wide, run_narrow, run_wide, vectors};
 pub use lanes::{LANES, Lanes};
 pub use num_dual::{Dual64, HyperDual64};
 pub use single::Single;

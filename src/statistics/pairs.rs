@@ -4,12 +4,12 @@
 //! that B permutations cost N²B/2 multiplications and no N×N matrix. Blocks of rows are shared among threads; within one,
 //! loops have fixed lengths and become vector code for the machine at hand, with the same bits on each.
 
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 use rayon::prelude::*;
 
 use super::Points;
 use super::permutation::Weights;
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, run_wide};
 
 /// Points of a block.
 const BLOCK: usize = 64;
@@ -46,7 +46,7 @@ pub(super) fn quadratic_forms(
                 kernels
                     .iter()
                     .map(|&kernel| {
-                        Arch::new().dispatch(RowBlock {
+                        run_wide(RowBlock {
                             points: &points,
                             kernel,
                             table: &table,

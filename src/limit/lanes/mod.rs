@@ -7,7 +7,7 @@ mod algebra;
 mod equation;
 
 use nalgebra::{DMatrix, DVector};
-use pulp::{Arch, NullaryFnOnce};
+use pulp::NullaryFnOnce;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -16,7 +16,7 @@ use super::LimitProcess;
 use super::ensemble::path_stream;
 use crate::derive::{Frame, Regime};
 use crate::models::{AnyModel, Model};
-use crate::scalar::{LANES, Lanes, Scalar};
+use crate::scalar::{Instructions, LANES, Lanes, Scalar, Wide, vectors};
 use equation::{Equation, Points, Range, Step, Work};
 
 /// Eight paths on their way, whatever their model: what is compiled once for all of them.
@@ -78,6 +78,8 @@ fn depart<'a, M: Model, const D: usize>(
     seeds: Seeds,
 ) -> Option<Departure<'a>> {
     let (m, rank) = (w.len(), process.rank);
+    // Without vectors, path by path is as fast.
+    let (instructions, _) = vectors()?;
     let fits = m <= D && 0 < rank && rank < m && frame.rows.is_none() && model.scratch() == 0;
     fits.then(|| {
         let walk = move |first: usize, paths: usize| -> Box<dyn Walk + 'a> {
@@ -86,6 +88,7 @@ fn depart<'a, M: Model, const D: usize>(
             Box::new(Walkers {
                 points: start::<D>(w, frame, paths),
                 random: (0..paths).map(stream).collect(),
+                instructions,
                 work: equation.work(),
                 equation,
                 dimension: m,
@@ -130,6 +133,7 @@ struct Walkers<'a, M, const D: usize> {
     points: Points<D>,
     work: Work<D>,
     random: Vec<ChaCha8Rng>,
+    instructions: Wide,
     dimension: usize,
     rank: usize,
 }
@@ -137,7 +141,7 @@ struct Walkers<'a, M, const D: usize> {
 impl<M: Model, const D: usize> Walk for Walkers<'_, M, D> {
     fn advance(&mut self, step_sizes: &[f64], dt: f64, merged: usize) {
         let time = dt * merged as f64;
-        Arch::new().dispatch(Stretch {
+        self.instructions.run(Stretch {
             walkers: self,
             step_sizes,
             merged,

@@ -1,0 +1,151 @@
+//! The noise of the next steps of a block of paths, drawn for some steps at once.
+
+use pulp::NullaryFnOnce;
+
+use crate::noise::Source;
+use crate::random::{BatchSampler, Streams};
+use crate::scalar::{Paths, Scalar, run_wide};
+
+/// How many steps' noise is drawn at once, a multiple of what any law draws together: more for a single path, whose numbers are
+/// made side by side.
+const fn steps_per_draw<S: Paths>() -> usize {
+    if S::COUNT == 1 { 128 } else { 16 }
+}
+
+/// Rows that are drawn as they are needed.
+pub(super) struct NoiseBuffer<'s, R: Streams> {
+    sources: &'s [Source],
+    sizes: &'s [usize],
+    sigma: f64,
+    /// One for each source with real minibatches, which remember where they are.
+    samplers: Vec<Option<BatchSampler>>,
+    streams: R,
+    rows: Vec<R::Draw>,
+    scratch: Vec<R::Draw>,
+    dimension: usize,
+    used: usize,
+}
+
+impl<R: Streams> Clone for NoiseBuffer<'_, R> {
+    fn clone(&self) -> Self {
+        Self {
+            samplers: self.samplers.clone(),
+            streams: self.streams.clone(),
+            rows: self.rows.clone(),
+            scratch: self.scratch.clone(),
+            ..*self
+        }
+    }
+
+    /// Without allocating: copies are kept every few hundred steps.
+    fn clone_from(&mut self, from: &Self) {
+        self.samplers.clone_from(&from.samplers);
+        self.streams.clone_from(&from.streams);
+        self.rows.clone_from(&from.rows);
+        self.used = from.used;
+    }
+}
+
+impl<'s, R: Streams> NoiseBuffer<'s, R> {
+    const STEPS: usize = steps_per_draw::<R::Draw>();
+
+    pub(super) fn new(sources: &'s [Source], sizes: &'s [usize], sigma: f64, streams: R) -> Self {
+        let dimension: usize = sizes.iter().sum();
+        let largest = sizes.iter().max().copied().unwrap_or(0);
+        Self {
+            sources,
+            sizes,
+            sigma,
+            samplers: sources
+                .iter()
+                .zip(sizes)
+                .map(|(source, &size)| Some(BatchSampler::new(source.batch?, size, R::Draw::COUNT)))
+                .collect(),
+            streams,
+            rows: vec![R::Draw::zero(); Self::STEPS * dimension],
+            scratch: vec![R::Draw::zero(); Self::STEPS * largest],
+            dimension,
+            used: Self::STEPS,
+        }
+    }
+
+    #[inline(always)]
+    fn draw(&mut self) {
+        if let [source] = self.sources {
+            let sampler = self.samplers[0].as_mut();
+            fill(
+                source,
+                self.sigma,
+                sampler,
+                &mut self.streams,
+                &mut self.rows,
+            );
+            return;
+        }
+        let mut offset = 0;
+        for ((source, &size), sampler) in
+            self.sources.iter().zip(self.sizes).zip(&mut self.samplers)
+        {
+            let drawn = &mut self.scratch[..Self::STEPS * size];
+            fill(
+                source,
+                self.sigma,
+                sampler.as_mut(),
+                &mut self.streams,
+                drawn,
+            );
+            for (row, values) in self
+                .rows
+                .chunks_exact_mut(self.dimension)
+                .zip(drawn.chunks_exact(size))
+            {
+                row[offset..offset + size].copy_from_slice(values);
+            }
+            offset += size;
+        }
+    }
+
+    /// d.
+    pub(super) fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// Between 1 and `wanted` further rows of d numbers, in order; each row is handed out once.
+    #[inline]
+    pub(super) fn next(&mut self, wanted: usize) -> &[R::Draw] {
+        if self.used == Self::STEPS {
+            run_wide(Draw(self));
+            self.used = 0;
+        }
+        let from = self.used;
+        self.used = from + wanted.min(Self::STEPS - from);
+        &self.rows[from * self.dimension..self.used * self.dimension]
+    }
+}
+
+/// Fills `out` with the noise of one source.
+#[inline(always)]
+fn fill<R: Streams>(
+    source: &Source,
+    sigma: f64,
+    sampler: Option<&mut BatchSampler>,
+    streams: &mut R,
+    out: &mut [R::Draw],
+) {
+    match sampler {
+        Some(sampler) => sampler.fill(streams, out),
+        None => source.law.fill(sigma * source.scale, streams, out),
+    }
+}
+
+/// Draws the next rows of noise; a type for the same reason as [`Advance`].
+struct Draw<'b, 's, R: Streams>(&'b mut NoiseBuffer<'s, R>);
+
+impl<R: Streams> NullaryFnOnce for Draw<'_, '_, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.0.draw();
+    }
+}
