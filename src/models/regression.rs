@@ -242,8 +242,7 @@ impl<F: Network> Model for Regression<F> {
         if !masks_apart {
             self.network.begin(w, noise.units, scratch.pass);
         }
-        let mut chosen = [0; BLOCK];
-        let mut count = 0;
+        let (mut chosen, mut count) = ([0; BLOCK], 0);
         for i in 0..samples {
             // A sample that no path of the block has chosen costs nothing.
             if noise.weight(i).is_zero() {
@@ -261,16 +260,22 @@ impl<F: Network> Model for Regression<F> {
             chosen[count] = i;
             count += 1;
             if count == BLOCK {
+                count = 0;
                 self.samples(w, chosen, noise.units, &mut scratch, gradient, |b, o, r| {
                     let i = chosen[b];
                     share * noise.weight(i) * noise.residual(i * q + o, r)
                 });
-                count = 0;
             }
         }
-        for &i in &chosen[..count] {
-            self.samples(w, [i], noise.units, &mut scratch, gradient, |_, o, r| {
-                share * noise.weight(i) * noise.residual(i * q + o, r)
+        if count > 0 {
+            // The rest of the block is one of its samples again, without weight.
+            self.samples(w, chosen, noise.units, &mut scratch, gradient, |b, o, r| {
+                let i = chosen[b];
+                if b < count {
+                    share * noise.weight(i) * noise.residual(i * q + o, r)
+                } else {
+                    S::zero()
+                }
             });
         }
         if !masks_apart {

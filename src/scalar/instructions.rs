@@ -57,7 +57,8 @@ impl Instructions for Narrow {
 }
 
 impl Instructions for Baseline {
-    #[inline(always)]
+    /// Never inlined, so that there is one copy of each loop.
+    #[inline(never)]
     fn run<F: NullaryFnOnce>(self, f: F) -> F::Output {
         f.call()
     }
