@@ -1,6 +1,5 @@
 //! Eight paths side by side: one AVX-512 register, two AVX2 registers, or eight plain numbers.
 
-use std::array;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::sync::atomic::{Ordering, compiler_fence};
 
@@ -20,6 +19,20 @@ pub const LANES: usize = 8;
 #[repr(C, align(64))]
 pub struct Lanes(pub [f64; LANES]);
 
+/// The array of an expression for every lane, written out: loops over lanes would all have to be unrolled by the compiler,
+/// which takes it minutes.
+macro_rules! each_of_lanes {
+    ($lane:ident => $value:expr) => {
+        each_of_lanes!(@ $lane $value; 0 1 2 3 4 5 6 7)
+    };
+    (@ $lane:ident $value:expr; $($number:literal)+) => {
+        [$({
+            let $lane: usize = $number;
+            $value
+        }),+]
+    };
+}
+
 macro_rules! lane_by_lane {
     ($trait:ident, $method:ident, $operator:tt) => {
         impl $trait for Lanes {
@@ -27,7 +40,7 @@ macro_rules! lane_by_lane {
 
             #[inline(always)]
             fn $method(self, other: Self) -> Self {
-                Self(array::from_fn(|lane| self.0[lane] $operator other.0[lane]))
+                Self(each_of_lanes!(lane => self.0[lane] $operator other.0[lane]))
             }
         }
     };
@@ -38,16 +51,11 @@ lane_by_lane!(Sub, sub, -);
 lane_by_lane!(Mul, mul, *);
 lane_by_lane!(Div, div, /);
 
-/// f of every lane: a loop in place, because a function passed as a value may be left out of line, where there are no
-/// vectors.
+/// f of every lane.
 macro_rules! each_lane {
-    ($lanes:expr, $function:path) => {{
-        let mut lanes = $lanes.0;
-        for x in &mut lanes {
-            *x = $function(*x);
-        }
-        Lanes(lanes)
-    }};
+    ($lanes:expr, $function:path) => {
+        Lanes(each_of_lanes!(lane => $function($lanes.0[lane])))
+    };
 }
 
 impl Neg for Lanes {
@@ -142,11 +150,7 @@ impl Scalar for Lanes {
 
     #[inline(always)]
     fn powf(self, p: f64) -> Self {
-        let mut lanes = self.0;
-        for x in &mut lanes {
-            *x = libm::pow(*x, p);
-        }
-        Self(lanes)
+        Self(each_of_lanes!(lane => libm::pow(self.0[lane], p)))
     }
 
     /// A fence that is no instruction.
@@ -157,9 +161,7 @@ impl Scalar for Lanes {
 
     #[inline(always)]
     fn mul_add(self, a: Self, b: Self) -> Self {
-        Self(array::from_fn(|lane| {
-            self.0[lane].mul_add(a.0[lane], b.0[lane])
-        }))
+        Self(each_of_lanes!(lane => self.0[lane].mul_add(a.0[lane], b.0[lane])))
     }
 
     #[inline(always)]
@@ -240,19 +242,15 @@ impl<const K: usize> Numbers for Vectors<K> {
     #[inline(always)]
     fn mul_add(mut self, a: Self, b: Self) -> Self {
         for i in 0..K {
-            for lane in 0..LANES {
-                self.0[i].0[lane] = self.0[i].0[lane].mul_add(a.0[i].0[lane], b.0[i].0[lane]);
-            }
+            self.0[i] = self.0[i].mul_add(a.0[i], b.0[i]);
         }
         self
     }
 
     #[inline(always)]
     fn map(mut self, f: impl Fn(f64) -> f64) -> Self {
-        for lanes in &mut self.0 {
-            for x in &mut lanes.0 {
-                *x = f(*x);
-            }
+        for x in &mut self.0 {
+            *x = Lanes(each_of_lanes!(lane => f(x.0[lane])));
         }
         self
     }
@@ -260,9 +258,8 @@ impl<const K: usize> Numbers for Vectors<K> {
     #[inline(always)]
     fn zip(mut self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
         for i in 0..K {
-            for lane in 0..LANES {
-                self.0[i].0[lane] = f(self.0[i].0[lane], other.0[i].0[lane]);
-            }
+            let (x, y) = (self.0[i], other.0[i]);
+            self.0[i] = Lanes(each_of_lanes!(lane => f(x.0[lane], y.0[lane])));
         }
         self
     }
