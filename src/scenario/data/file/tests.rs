@@ -1,7 +1,7 @@
 //! Good files, malformed ones, wrong keys; splits and standardising.
 
-use crate::scenario::data::tests::typed;
 use super::*;
+use crate::scenario::data::tests::typed;
 use proptest::prelude::*;
 use std::fs;
 use tempfile::tempdir;
