@@ -6,14 +6,12 @@
 mod common;
 
 use common::faults::STUDIES;
-use common::{judge, study, verdict};
+use common::{FALSE_ALARM_OF_TEST, judge, rarely_fewer_than, rarely_more_than, study, verdict};
 use rayon::prelude::*;
 use singlim::simulate::{Silent, draw_limits, plan_levels, run_limits};
 use singlim::statistics::{Outcome, kolmogorov_smirnov_cdf};
 use singlim::verify::Verdict;
-use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
-
-const FALSE_ALARM_OF_TEST: f64 = 1e-6;
+use statrs::distribution::{ContinuousCDF, Normal};
 
 fn outcomes(scenario: &str, set: &[&str], runs: u64) -> Vec<Outcome> {
     (0..runs)
@@ -27,20 +25,6 @@ fn count(outcomes: &[Outcome], wanted: Outcome) -> u64 {
         .iter()
         .filter(|&&outcome| outcome == wanted)
         .count() as u64
-}
-
-/// The smallest count that a binomial variable exceeds with probability below 1e-6.
-fn upper_bound(p: f64, n: u64) -> u64 {
-    Binomial::new(p, n)
-        .unwrap()
-        .inverse_cdf(1.0 - FALSE_ALARM_OF_TEST)
-}
-
-/// The largest count below which a binomial variable falls with probability below 1e-6.
-fn lower_bound(p: f64, n: u64) -> u64 {
-    Binomial::new(p, n)
-        .unwrap()
-        .inverse_cdf(FALSE_ALARM_OF_TEST)
 }
 
 const SMALL: [&str; 2] = [
@@ -68,7 +52,7 @@ fn a_true_theory_is_rejected_no_more_often_than_declared() {
         let found = outcomes(scenario, &[&SMALL[..], &[paths, margin]].concat(), runs);
         let rejected = count(&found, Outcome::Rejected);
         assert!(
-            rejected <= upper_bound(0.02, runs),
+            rejected <= rarely_more_than(runs, 0.02),
             "{scenario}: {rejected} of {runs} rejected"
         );
     }
@@ -110,7 +94,10 @@ fn null_runs_give_uniform_p_values_and_rejections_at_the_declared_rate() {
         .iter()
         .filter(|verdict| verdict.verdict == Outcome::Rejected);
     let rejected = rejected.count() as u64;
-    assert!(rejected <= upper_bound(0.02, runs), "{rejected} of {runs}");
+    assert!(
+        rejected <= rarely_more_than(runs, 0.02),
+        "{rejected} of {runs}"
+    );
     // One p-value a run of each kind, two-sided: the mean at the last record, with margins of nothing.
     let normal = Normal::standard();
     let p_values = |verdicts: &[Verdict], name: &str, shrink: f64| -> Vec<f64> {
@@ -179,7 +166,7 @@ fn planted_faults_are_rejected_with_probability_095_and_more() {
         let found = outcomes(scenario, &[set, &FEW, &[fault]].concat(), runs);
         let rejected = count(&found, Outcome::Rejected);
         assert!(
-            rejected >= lower_bound(0.95, runs),
+            rejected >= rarely_fewer_than(runs, 0.95),
             "{name}, {fault}: {rejected} of {runs} rejected"
         );
     }
@@ -198,7 +185,7 @@ fn the_power_that_a_verdict_states_is_confirmed_by_a_planted_fault() {
         let found = outcomes(scenario, &[set, &FEW, &[fault.as_str()]].concat(), runs);
         let rejected = count(&found, Outcome::Rejected);
         assert!(
-            rejected >= lower_bound(0.95, runs),
+            rejected >= rarely_fewer_than(runs, 0.95),
             "{name}, {fault}: {rejected} of {runs} rejected"
         );
         assert!(stated < 0.2, "{name}: {stated} is no power to speak of");

@@ -11,6 +11,8 @@ const LARGEST_EXPONENT: f64 = 8.0;
 const GRID: usize = 241;
 /// Bisections of a bracket of two grid steps, down to rounding error.
 const BISECTIONS: usize = 48;
+/// An exponent that moves by less than this has been found.
+const PRECISION: f64 = 1e-15;
 /// A nuisance term whose angle to those before it has a smaller sine is left out.
 const SMALLEST_SINE: f64 = 1e-10;
 
@@ -27,8 +29,10 @@ pub(super) struct ExponentSearch {
     smallest_std_errors: Vec<f64>,
     /// For each series an orthonormal basis of the weighted nuisance terms.
     nuisance: Vec<Vec<Vec<f64>>>,
-    /// Unit vectors that an exponent predicts for the scores of each series.
-    grid: Vec<(f64, Vec<f64>)>,
+    /// The exponents of the grid, and of the unit vectors that they predict for the scores of each series the entry of each
+    /// score, for all exponents side by side.
+    exponents: Vec<f64>,
+    grid: Vec<[f64; GRID]>,
 }
 
 /// The best fit to one series for one exponent.
@@ -61,11 +65,18 @@ impl ExponentSearch {
                 .collect(),
             weights,
             smallest_std_errors,
-            grid: Vec::new(),
+            exponents: Vec::new(),
+            grid: vec![[0.0; GRID]; std_errors.len()],
         };
         let spacing = (LARGEST_EXPONENT - SMALLEST_EXPONENT) / (GRID - 1) as f64;
         let exponents = (0..GRID).map(|i| SMALLEST_EXPONENT + spacing * i as f64);
-        search.grid = exponents.map(|p| (p, search.unit_vectors(p))).collect();
+        search.exponents = exponents.collect();
+        for i in 0..GRID {
+            let vectors = search.unit_vectors(search.exponents[i]);
+            for (entries, entry) in search.grid.iter_mut().zip(vectors) {
+                entries[i] = entry;
+            }
+        }
         search
     }
 
@@ -85,31 +96,35 @@ impl ExponentSearch {
 
     /// The p that minimises χ² over `series`, for projected scores.
     pub(super) fn best_exponent(&self, scores: &[f64], series: Range<usize>) -> f64 {
+        let best = self.best_of_grid(scores, series.clone());
+        let lower = self.exponents[best.saturating_sub(1)];
+        let upper = self.exponents[(best + 1).min(GRID - 1)];
+        let mut powers = vec![0.0; self.rungs()];
+        let mut direction = powers.clone();
+        zero_of_a_rise(lower, upper, |p| {
+            self.slope(p, scores, series.clone(), &mut powers, &mut direction)
+        })
+    }
+
+    /// The exponent of the grid that explains most of the scores.
+    fn best_of_grid(&self, scores: &[f64], series: Range<usize>) -> usize {
         let rungs = self.rungs();
-        let of_series = series.start * rungs..series.end * rungs;
-        let explained = |vectors: &[f64]| -> f64 {
-            let pairs = vectors[of_series.clone()]
-                .chunks(rungs)
-                .zip(scores[of_series.clone()].chunks(rungs));
-            pairs.map(|(u, s)| dot(u, s).powi(2)).sum()
-        };
-        let best = (0..GRID)
-            .map(|i| explained(&self.grid[i].1))
-            .enumerate()
-            .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
-            .map_or(0, |best| best.0);
-        let mut lower = self.grid[best.saturating_sub(1)].0;
-        let mut upper = self.grid[(best + 1).min(GRID - 1)].0;
-        let mut direction = vec![0.0; rungs];
-        for _ in 0..BISECTIONS {
-            let middle = 0.5 * (lower + upper);
-            if self.slope(middle, scores, series.clone(), &mut direction) < 0.0 {
-                lower = middle;
-            } else {
-                upper = middle;
+        let mut explained = [0.0; GRID];
+        for j in series {
+            let of_series = j * rungs..(j + 1) * rungs;
+            let mut along = [0.0; GRID];
+            for (entries, score) in self.grid[of_series.clone()].iter().zip(&scores[of_series]) {
+                for (sum, entry) in along.iter_mut().zip(entries) {
+                    *sum += entry * score;
+                }
+            }
+            for (sum, part) in explained.iter_mut().zip(&along) {
+                *sum += part * part;
             }
         }
-        0.5 * (lower + upper)
+        let all = explained.iter().enumerate();
+        all.max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)))
+            .map_or(0, |best| best.0)
     }
 
     /// The fit to one series, for projected scores.
@@ -117,7 +132,8 @@ impl ExponentSearch {
         let rungs = self.rungs();
         let scores = &scores[series * rungs..][..rungs];
         let mut direction = vec![0.0; rungs];
-        let (powers, log_scale) = self.powers(exponent);
+        let mut powers = vec![0.0; rungs];
+        let log_scale = self.powers(exponent, &mut powers);
         self.direction(&powers, series, &mut direction);
         let scaled = coefficient(&direction, scores);
         let fitted: Vec<f64> = direction.iter().map(|b| scaled * b).collect();
@@ -143,11 +159,14 @@ impl ExponentSearch {
         self.log_steps.len()
     }
 
-    /// αᵖ over the largest of them, and the logarithm of that.
-    fn powers(&self, exponent: f64) -> (Vec<f64>, f64) {
+    /// αᵖ over the largest of them; returns the logarithm of that.
+    fn powers(&self, exponent: f64, powers: &mut [f64]) -> f64 {
         let logs = self.log_steps.iter().map(|log_step| exponent * log_step);
         let log_scale = logs.clone().fold(f64::NEG_INFINITY, f64::max);
-        (logs.map(|log| (log - log_scale).exp()).collect(), log_scale)
+        for (power, log) in powers.iter_mut().zip(logs) {
+            *power = (log - log_scale).exp();
+        }
+        log_scale
     }
 
     /// αᵖ/se of one series up to a factor, the nuisance projected out.
@@ -165,7 +184,8 @@ impl ExponentSearch {
     }
 
     fn unit_vectors(&self, exponent: f64) -> Vec<f64> {
-        let (powers, _) = self.powers(exponent);
+        let mut powers = vec![0.0; self.rungs()];
+        self.powers(exponent, &mut powers);
         let mut vectors = vec![0.0; self.weights.len()];
         for (series, vector) in vectors.chunks_mut(powers.len()).enumerate() {
             self.direction(&powers, series, vector);
@@ -183,15 +203,16 @@ impl ExponentSearch {
         exponent: f64,
         scores: &[f64],
         series: Range<usize>,
+        powers: &mut [f64],
         direction: &mut [f64],
     ) -> f64 {
         let rungs = self.rungs();
-        let (powers, _) = self.powers(exponent);
+        self.powers(exponent, powers);
         let mut slope = 0.0;
         for j in series {
             let scores = &scores[j * rungs..][..rungs];
             let weights = &self.weights[j * rungs..][..rungs];
-            self.direction(&powers, j, direction);
+            self.direction(powers, j, direction);
             let c = coefficient(direction, scores);
             let tilt: f64 = (0..rungs)
                 .map(|r| {
@@ -203,6 +224,46 @@ impl ExponentSearch {
         }
         slope
     }
+}
+
+/// Where a function between two points goes from negative to positive: secants with Illinois's halving (Dowell and Jarratt
+/// 1971) where its ends have these signs, bisection where not; an end where it has one sign throughout.
+fn zero_of_a_rise(mut lower: f64, mut upper: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
+    let (mut at_lower, mut at_upper) = (f(lower), f(upper));
+    if !(at_lower < 0.0 && at_upper > 0.0) {
+        return bisection(lower, upper, f);
+    }
+    let (mut last, mut moved) = (f64::INFINITY, 0.0);
+    for _ in 0..BISECTIONS {
+        let x = lower - at_lower * (upper - lower) / (at_upper - at_lower);
+        if (x - last).abs() <= PRECISION * x.abs().max(1.0) {
+            break;
+        }
+        let at_x = f(x);
+        // Where one end moves twice, the value at the other counts half, so that it moves next.
+        let again = at_x.signum() == moved;
+        if at_x < 0.0 {
+            (lower, at_lower) = (x, at_x);
+            at_upper *= if again { 0.5 } else { 1.0 };
+        } else {
+            (upper, at_upper) = (x, at_x);
+            at_lower *= if again { 0.5 } else { 1.0 };
+        }
+        (last, moved) = (x, at_x.signum());
+    }
+    last
+}
+
+fn bisection(mut lower: f64, mut upper: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
+    for _ in 0..BISECTIONS {
+        let middle = 0.5 * (lower + upper);
+        if f(middle) < 0.0 {
+            lower = middle;
+        } else {
+            upper = middle;
+        }
+    }
+    0.5 * (lower + upper)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -242,4 +303,55 @@ fn orthonormal(columns: &[Vec<f64>], weights: &[f64]) -> Vec<Vec<f64>> {
         }
     }
     basis
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::streams::stream;
+    use crate::statistics::testing::normal;
+
+    #[test]
+    fn secants_find_the_zero_that_bisection_finds_and_in_fewer_steps() {
+        for (i, slope) in [1e-8, 1.0, 1e8].into_iter().enumerate() {
+            let mut calls = 0;
+            let f = |x: f64| slope * ((x - 0.3).powi(3) + 0.01 * (x - 0.3) - 1e-5 * i as f64);
+            let found = zero_of_a_rise(0.0, 1.0, |x| {
+                calls += 1;
+                f(x)
+            });
+            assert!((found - bisection(0.0, 1.0, f)).abs() < 1e-14, "{found}");
+            assert!(calls < 25, "{calls}");
+        }
+        // One sign throughout: an end.
+        assert!(zero_of_a_rise(0.0, 1.0, |_| 1.0) < 1e-12);
+        assert!(zero_of_a_rise(0.0, 1.0, |_| -1.0) > 1.0 - 1e-12);
+    }
+
+    /// Pure noise, where χ² has several minima, and a signal: the best of a fine grid is no better.
+    #[test]
+    fn no_other_exponent_fits_better() {
+        let (steps, errors) = (
+            [0.08, 0.04, 0.02, 0.01],
+            [1.0, 0.7, 0.9, 1.1, 0.5, 0.5, 0.6, 0.4],
+        );
+        let search = ExponentSearch::new(&steps, &errors, &[]);
+        for trial in 0..50 {
+            let mut scores = normal(&mut stream(17, trial), 8, 0.0, 1.0);
+            if trial % 2 == 0 {
+                let signal = steps.iter().chain(&steps).zip(&errors);
+                scores
+                    .iter_mut()
+                    .zip(signal)
+                    .for_each(|(score, (step, se))| *score += 80.0 * step / se);
+            }
+            let misfit = |p: f64| {
+                search.at(p, &scores, 0).chi_squared + search.at(p, &scores, 1).chi_squared
+            };
+            let best = misfit(search.best_exponent(&scores, 0..2));
+            let others = (0..=12_000).map(|i| misfit(-4.0 + 1e-3 * f64::from(i)));
+            let least = others.fold(f64::INFINITY, f64::min);
+            assert!(best <= least * (1.0 + 1e-9), "{trial}: {best} {least}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! A whole study in one call, for the tests of verdicts.
+//! A whole study in one call and the counts that chance allows, for the tests of verdicts.
 #![allow(dead_code, reason = "each test program uses its own share of this")]
 
 pub mod faults;
@@ -7,6 +7,22 @@ use singlim::predict::{Prediction, predict};
 use singlim::scenario::{Study, parse};
 use singlim::simulate::{LevelRun, LimitRun, Silent, Simulation, run_both};
 use singlim::verify::{Verdict, verify};
+use statrs::distribution::{Binomial, DiscreteCDF};
+
+/// With what probability a test of rates fails by chance, at most.
+pub const FALSE_ALARM_OF_TEST: f64 = 1e-6;
+
+/// The count that Binomial(`trials`, `probability`) exceeds with probability below [`FALSE_ALARM_OF_TEST`].
+pub fn rarely_more_than(trials: u64, probability: f64) -> u64 {
+    let law = Binomial::new(probability, trials).unwrap();
+    law.inverse_cdf(1.0 - FALSE_ALARM_OF_TEST)
+}
+
+/// The count that Binomial(`trials`, `probability`) falls below with probability below [`FALSE_ALARM_OF_TEST`].
+pub fn rarely_fewer_than(trials: u64, probability: f64) -> u64 {
+    let law = Binomial::new(probability, trials).unwrap();
+    law.inverse_cdf(FALSE_ALARM_OF_TEST)
+}
 
 /// A shipped scenario with fields overridden.
 pub fn study(scenario: &str, set: &[&str], seed: u64) -> (Study, Prediction) {
