@@ -17,15 +17,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use singlim::plan::{PlanOptions, plan};
-use singlim::predict::{Prediction, predict};
+use singlim::plan::{PlanOptions, plan_watched};
+use singlim::predict::{Prediction, predict_watched};
 use singlim::report::{
     Format, Sheet, plan_sheets, plan_text, prediction_sheets, prediction_text, sheet_of_csv,
     sheets_text, side_by_side,
 };
 use singlim::scenario::{Study, load, schema, template};
 
-use progress::waiting;
+use progress::Bars;
 use report::{Plot, Report, plot_one, report};
 use simulate::{Side, one_side};
 use verify::{Verify, verify};
@@ -305,7 +305,7 @@ impl Command {
 
 /// Runs the prediction, which can take a while for networks.
 fn predicted(study: &Study) -> Fallible<Prediction> {
-    let prediction = waiting("deriving the limit", || predict(study))?;
+    let prediction = predict_watched(study, &Bars)?;
     tracing::info!(
         scenario = study.source.name(),
         regime = %prediction.regime(),
@@ -339,8 +339,7 @@ fn run(command: Command) -> Fallible<ExitCode> {
             for (i, scenario) in planning.scenarios.iter().enumerate() {
                 let (study, _) = planning.options.study(scenario)?;
                 let prediction = predicted(&study)?;
-                let what = format!("planning {}", scenario.display());
-                let plan = waiting(&what, || plan(&study, &prediction, options))?;
+                let plan = plan_watched(&study, &prediction, options, &Bars)?;
                 if !planning.options.quiet && planning.format.is_table() {
                     let gap = if i > 0 { "\n" } else { "" };
                     let text = plan_text(&study, &prediction, &plan);
