@@ -71,7 +71,13 @@ enum Command {
     },
     /// Simulate the limit process only
     #[command(after_help = LIMIT_EXAMPLES)]
-    Limit(Run),
+    Limit {
+        #[command(flatten)]
+        run: Run,
+        /// Go on with the run that was interrupted in the folder --out
+        #[arg(long, requires = "out")]
+        resume: bool,
+    },
     /// Validate a scenario without running it
     #[command(after_help = "Example:\n  singlim check mine.toml --set ladder.paths=5000")]
     Check(Scenario),
@@ -294,7 +300,7 @@ impl Command {
     fn is_quiet(&self) -> bool {
         match self {
             Self::Verify(call) => call.options.quiet,
-            Self::Descend { run, .. } | Self::Limit(run) => run.scenario.options.quiet,
+            Self::Descend { run, .. } | Self::Limit { run, .. } => run.scenario.options.quiet,
             Self::Predict(predicting) => predicting.scenario.options.quiet,
             Self::Plan(planning) => planning.options.quiet,
             Self::Check(scenario) => scenario.options.quiet,
@@ -319,7 +325,7 @@ fn run(command: Command) -> Fallible<ExitCode> {
     match command {
         Command::Verify(options) => return verify(&options),
         Command::Descend { run, resume } => one_side(Side::Descend, &run, resume)?,
-        Command::Limit(run) => one_side(Side::Limit, &run, false)?,
+        Command::Limit { run, resume } => one_side(Side::Limit, &run, resume)?,
         Command::Predict(Predicting { scenario, format }) => {
             let (study, _) = scenario.study()?;
             let prediction = predicted(&study)?;

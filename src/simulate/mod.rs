@@ -11,7 +11,7 @@ mod stages;
 pub use crate::monitor::{Monitor, Silent};
 pub use coupled::{CoupledRun, run_coupled};
 pub use descents::{LevelRun, are_complete, plan_levels, run_levels};
-pub use limits::{LimitRun, draw_limits, extend_limits, run_limits};
+pub use limits::{LimitRun, draw_limits, extend_limits, plan_limits, run_limits};
 pub use refinement::{Refinement, TRIED_ERROR, refine_limits};
 pub use samples::{Moments, Samples};
 pub use stages::enlarged;
