@@ -14,7 +14,7 @@ use crate::simulate::{
 use crate::statistics::{Outcome, doublings_needed, stage_level, std_error_of};
 
 /// What these checks find does not depend on the number of paths.
-const NOT_SAMPLED: [&str; 6] = [
+pub(super) const NOT_SAMPLED: [&str; 6] = [
     "ladder",
     "fast phase",
     "separation",

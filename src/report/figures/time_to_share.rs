@@ -63,6 +63,7 @@ pub fn build(run: &StoredRun) -> Option<Figure> {
     let slopes = slopes.join(", ");
     let share = run.scenario(&["margins", "share"]);
     let share = share.and_then(|share| share.as_f64()).unwrap_or(0.5);
+    let share = format!("{} %", 100.0 * share);
     Some(Figure {
         name: "time-to-share",
         title: "How long it takes: the time-scale exponents".into(),
