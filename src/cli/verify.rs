@@ -385,8 +385,13 @@ fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<(Judged, Option
     if call.talks() {
         let (width, colours) = screen();
         let compared = comparison.as_ref().map(|c| comparison_text(c) + "\n");
+        // Who passes needs no advice.
+        let advice = match verdict.verdict {
+            Outcome::Pass => "",
+            _ => "`singlim explain CHECK` says what a check asks, and what helps\n",
+        };
         show(&format!(
-            "{}\n\n{}{}\n{}\n{}",
+            "{}\n\n{}{}\n{}\n{advice}{}",
             checks_table(&verdict, width, colours),
             budget_table(&verdict, width),
             power_line(&verdict),

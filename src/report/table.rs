@@ -239,11 +239,14 @@ fn noise_text(study: &Study, source: &Source) -> String {
     } else {
         ""
     };
+    let scale = match source.scale {
+        1.0 => String::new(),
+        scale => scale.to_string(),
+    };
     format!(
-        "{}, {} law, standard deviation {}σ{masks}: {formula}",
+        "{}, {} law, standard deviation {scale}σ{masks}: {formula}",
         source.mechanism,
         source.law.name(),
-        source.scale
     )
 }
 
