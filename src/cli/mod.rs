@@ -439,7 +439,7 @@ fn write_new(path: &Path, text: &str, force: bool) -> Fallible<()> {
         format!("can't write {}: {error}{help}", path.display())
     })?;
     file.write_all(text.as_bytes())?;
-    Ok(())
+    show(&format!("wrote {}\n", path.display()))
 }
 
 /// Prints, and takes a reader that has gone away (`| head`) for the end of the output.
