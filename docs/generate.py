@@ -37,8 +37,32 @@ def command_line():
     return text
 
 
+# What `singlim list` names beside models, in its order.
+KINDS = {
+    "noise": "Noises (`noise.kind`)",
+    "law": "Laws (`noise.law`)",
+    "observable": "Observables of every model, beside the parameters by name",
+    "integrator": "Integrators (`limit.integrator`)",
+    "schedule": "Schedules (`schedule.kind`)",
+}
+
+
 def listing():
-    return f"# Models, noises, observables\n\n{GENERATED}What `singlim list` prints.\n\n```text\n{program('list')}```\n"
+    """A section for each model, and a table of each other kind of names."""
+    names = json.loads(program("list", "--format", "json"))
+    text = f"# Models, noises, observables\n\n{GENERATED}What `singlim list` prints.\n\n## Models (`model.kind`)\n"
+    for model in names:
+        if model["kind"] == "model":
+            text += f"\n### {model['name']}\n\n{sentence(model['meaning'])}\n"
+            own = [name for name in names if name["of"] == model["name"]]
+            rows = [f"| {name['kind']} | `{name['name']}` | {sentence(name['meaning'])} |\n" for name in own]
+            text += "".join(["\n| | name | meaning |\n|---|---|---|\n"] * bool(rows) + rows)
+    for kind, title in KINDS.items():
+        text += f"\n## {title}\n\n| name | meaning |\n|---|---|\n"
+        for name in names:
+            if name["kind"] == kind and name["of"] is None:
+                text += f"| `{name['name']}` | {sentence(name['meaning'])} |\n"
+    return text
 
 
 # What a section is called in a scenario file; its keys are those of a definition of the schema.

@@ -15,6 +15,7 @@
 //! | [`statistics`] | equivalence, fits, distances; knows nothing of models |
 //! | [`verify`] | the checks, and the verdict |
 //! | [`plan`] | before the run: how long to train, how long it takes, how many paths |
+//! | [`monitor`] | is told how long phases get on, and asked whether to stop |
 //! | [`report`] | the run folder and the terminal table; renders only |
 //! | [`warning`] and [`explain`] | everything that is said beside a verdict, by name, and a paragraph on each name |
 //!
@@ -27,6 +28,7 @@ pub mod formula;
 pub mod integrators;
 pub mod limit;
 pub mod models;
+pub mod monitor;
 pub mod noise;
 pub mod plan;
 pub mod predict;

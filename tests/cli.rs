@@ -47,6 +47,20 @@ fn json(home: &Path, args: &[&str]) -> Value {
     serde_json::from_str(&text(home, args)).unwrap()
 }
 
+/// The README's first own scenario. A second in release mode, which tests are run in; a quarter of an hour without.
+#[test]
+fn what_new_writes_passes_as_it_is() {
+    if cfg!(debug_assertions) {
+        return;
+    }
+    let home = home();
+    let new = ["new", "two-products", "dropout", "--out", "mine.toml"];
+    text(home.path(), &new);
+    let verify = ["verify", "mine.toml", "--quiet"];
+    let output = singlim(home.path(), &verify).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
 mod formats {
     use super::*;
 
@@ -553,6 +567,18 @@ mod terminal {
         }
         let output = script.stdin(Stdio::null()).output().ok()?;
         Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Timing the rungs takes a tenth of a second each, whatever the machine.
+    #[test]
+    fn planning_has_bars_with_time_left() {
+        let home = home();
+        let Some(drawn) = seen(home.path(), true, "plan s.toml") else {
+            return;
+        };
+        for part in ["timing", "rungs/s", " left"] {
+            assert!(drawn.contains(part), "no {part} in {drawn}");
+        }
     }
 
     #[test]

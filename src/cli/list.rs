@@ -41,7 +41,7 @@ pub fn sheet() -> Sheet {
             add("observable", Some(card.name), name, formula);
         }
     }
-    for mechanism in Mechanism::ALL {
+    for mechanism in Mechanism::EVERY {
         add("noise", None, mechanism.name(), mechanism.formula());
     }
     for law in Law::ALL {

@@ -17,15 +17,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use singlim::plan::{PlanOptions, plan};
-use singlim::predict::{Prediction, predict};
+use singlim::plan::{PlanOptions, plan_watched};
+use singlim::predict::{Prediction, predict_watched};
 use singlim::report::{
     Format, Sheet, plan_sheets, plan_text, prediction_sheets, prediction_text, sheet_of_csv,
     sheets_text, side_by_side,
 };
 use singlim::scenario::{Study, load, schema, template};
 
-use progress::waiting;
+use progress::Bars;
 use report::{Plot, Report, plot_one, report};
 use simulate::{Side, one_side};
 use verify::{Verify, verify};
@@ -71,7 +71,13 @@ enum Command {
     },
     /// Simulate the limit process only
     #[command(after_help = LIMIT_EXAMPLES)]
-    Limit(Run),
+    Limit {
+        #[command(flatten)]
+        run: Run,
+        /// Go on with the run that was interrupted in the folder --out
+        #[arg(long, requires = "out")]
+        resume: bool,
+    },
     /// Validate a scenario without running it
     #[command(after_help = "Example:\n  singlim check mine.toml --set ladder.paths=5000")]
     Check(Scenario),
@@ -294,7 +300,7 @@ impl Command {
     fn is_quiet(&self) -> bool {
         match self {
             Self::Verify(call) => call.options.quiet,
-            Self::Descend { run, .. } | Self::Limit(run) => run.scenario.options.quiet,
+            Self::Descend { run, .. } | Self::Limit { run, .. } => run.scenario.options.quiet,
             Self::Predict(predicting) => predicting.scenario.options.quiet,
             Self::Plan(planning) => planning.options.quiet,
             Self::Check(scenario) => scenario.options.quiet,
@@ -305,7 +311,7 @@ impl Command {
 
 /// Runs the prediction, which can take a while for networks.
 fn predicted(study: &Study) -> Fallible<Prediction> {
-    let prediction = waiting("deriving the limit", || predict(study))?;
+    let prediction = predict_watched(study, &Bars)?;
     tracing::info!(
         scenario = study.source.name(),
         regime = %prediction.regime(),
@@ -319,7 +325,7 @@ fn run(command: Command) -> Fallible<ExitCode> {
     match command {
         Command::Verify(options) => return verify(&options),
         Command::Descend { run, resume } => one_side(Side::Descend, &run, resume)?,
-        Command::Limit(run) => one_side(Side::Limit, &run, false)?,
+        Command::Limit { run, resume } => one_side(Side::Limit, &run, resume)?,
         Command::Predict(Predicting { scenario, format }) => {
             let (study, _) = scenario.study()?;
             let prediction = predicted(&study)?;
@@ -339,8 +345,7 @@ fn run(command: Command) -> Fallible<ExitCode> {
             for (i, scenario) in planning.scenarios.iter().enumerate() {
                 let (study, _) = planning.options.study(scenario)?;
                 let prediction = predicted(&study)?;
-                let what = format!("planning {}", scenario.display());
-                let plan = waiting(&what, || plan(&study, &prediction, options))?;
+                let plan = plan_watched(&study, &prediction, options, &Bars)?;
                 if !planning.options.quiet && planning.format.is_table() {
                     let gap = if i > 0 { "\n" } else { "" };
                     let text = plan_text(&study, &prediction, &plan);
@@ -434,7 +439,7 @@ fn write_new(path: &Path, text: &str, force: bool) -> Fallible<()> {
         format!("can't write {}: {error}{help}", path.display())
     })?;
     file.write_all(text.as_bytes())?;
-    Ok(())
+    show(&format!("wrote {}\n", path.display()))
 }
 
 /// Prints, and takes a reader that has gone away (`| head`) for the end of the output.

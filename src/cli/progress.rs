@@ -57,19 +57,23 @@ pub fn aside<T>(action: impl FnOnce() -> T) -> T {
 /// Does something long of unknown length, with a spinner and the time that has passed.
 pub fn waiting<T>(what: &str, action: impl FnOnce() -> T) -> T {
     if is_shown() {
-        let bar = ProgressBar::new_spinner().with_message(what.to_owned());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(120));
-        replace(Some(bar));
+        replace(Some(spinner(what)));
     }
     let result = action();
     replace(None);
     result
 }
 
-/// Shows the phases of a simulation as bars, and stops it when Ctrl-C is pressed.
+fn spinner(what: &str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_message(what.to_owned());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// Shows phases as bars, those of unknown length as spinners, and stops a simulation when Ctrl-C is pressed.
 pub struct Bars;
 
 impl Monitor for Bars {
@@ -77,6 +81,9 @@ impl Monitor for Bars {
         tracing::debug!(phase, unit, total, "begins");
         if !is_shown() {
             return;
+        }
+        if total == 0 {
+            return replace(Some(spinner(phase)));
         }
         let bar = ProgressBar::new(total).with_message(phase.to_owned());
         // In grey scale unless colours are welcome.

@@ -5,44 +5,54 @@ use std::path::PathBuf;
 use singlim::predict::Prediction;
 use singlim::report::RunFolder;
 use singlim::scenario::Study;
-use singlim::simulate::{LevelRun, plan_levels};
+use singlim::simulate::{LevelRun, LimitRun, plan_levels, plan_limits};
 
 use super::{Fallible, Options};
 
-/// The rungs of a study: with what the folder has of them, if the run goes on there.
+/// Iterates and limits, as far as they are simulated.
+pub type Parts = (Vec<LevelRun>, Vec<LimitRun>);
+
+/// The rungs and limits of a study: with what the folder has of them, if the run goes on there.
 pub fn planned(
     study: &Study,
     prediction: &Prediction,
     folder: &RunFolder,
     resume: bool,
-) -> Fallible<Vec<LevelRun>> {
-    let planned = plan_levels(study, prediction);
+) -> Fallible<Parts> {
+    let mut levels = plan_levels(study, prediction);
+    let mut limits = plan_limits(study, prediction, &levels);
     if resume {
-        return Ok(folder.kept(study, planned)?);
+        folder.kept(study, &mut levels, &mut limits)?;
     }
-    Ok(planned)
+    Ok((levels, limits))
 }
 
-/// Keeps the iterates in the folder, if there are any, and says what is kept and how to go on.
+/// Keeps what there is in the folder, if there is anything, and says what is kept and how to go on.
 pub fn keep(
     study: &Study,
     folder: &RunFolder,
-    levels: &[LevelRun],
+    (levels, limits): (&[LevelRun], &[LimitRun]),
     again: &str,
 ) -> Fallible<String> {
     let (paths, all) = levels.iter().fold((0, 0), |(paths, all), run| {
         (paths + run.samples.paths, all + run.level.paths)
     });
-    if paths == 0 {
+    let of_limits: usize = limits.iter().map(|run| run.samples.paths).sum();
+    if paths + of_limits == 0 {
         return Ok("no path was finished, and nothing is kept; run it again to begin anew".into());
     }
-    folder.keep(study, levels)?;
+    folder.keep(study, levels, limits)?;
     let rungs = levels.iter().filter(|run| run.missing_paths() == 0).count();
-    Ok(format!(
-        "{paths} of {all} paths ({rungs} of {} rungs) are kept in {}; go on with\n  {again}",
-        levels.len(),
-        folder.path().display(),
-    ))
+    let kept = match (paths, of_limits) {
+        (0, 1) => "one path of the limit is".to_owned(),
+        (0, _) => format!("{of_limits} paths of the limit are"),
+        _ => format!(
+            "{paths} of {all} paths ({rungs} of {} rungs) are",
+            levels.len()
+        ),
+    };
+    let place = folder.path().display();
+    Ok(format!("{kept} kept in {place}; go on with\n  {again}"))
 }
 
 /// The command that goes on in this folder.

@@ -6,11 +6,11 @@ use singlim::derive::GeometryError;
 use singlim::predict::{Prediction, warnings};
 use singlim::report::{Manifest, RunFolder, RunRecord};
 use singlim::scenario::Study;
-use singlim::simulate::{LevelRun, Monitor, are_complete, run_levels, run_limits};
+use singlim::simulate::{LevelRun, Monitor, are_complete, extend_limits, run_levels};
 
 use super::interrupt::listening;
 use super::progress::{Bars, waiting};
-use super::resume::{self, command_line};
+use super::resume::{self, Parts, command_line};
 use super::{Fallible, Interrupted, Run, predicted, show};
 
 /// What is simulated.
@@ -45,7 +45,7 @@ fn simulate_and_write(
     run: &Run,
     study: &Study,
     prediction: &Prediction,
-    planned: Vec<LevelRun>,
+    (planned, mut limits): Parts,
     folder: &RunFolder,
     text: &str,
 ) -> Fallible<()> {
@@ -58,21 +58,22 @@ fn simulate_and_write(
     if !options.quiet {
         show(&format!("{}\n", headline(study, prediction)))?;
     }
-    let (levels, limits) = match side {
+    let stop = |parts| {
+        let again = command_line(command, &[&run.scenario.scenario], options, &[], folder);
+        Err(Interrupted(resume::keep(study, folder, parts, &again)?).into())
+    };
+    let levels = match side {
         Side::Descend => {
+            limits.clear();
             let levels = stopwatch.descend(study, prediction, planned, &Bars);
             if !are_complete(&levels) {
-                let again = command_line(command, &[&run.scenario.scenario], options, &[], folder);
-                return Err(Interrupted(resume::keep(study, folder, &levels, &again)?).into());
+                return stop((&levels[..], &[]));
             }
-            (levels, Vec::new())
+            levels
         }
-        Side::Limit => match run_limits(study, prediction, &planned, &Bars) {
-            Err(GeometryError::Cancelled) => {
-                let message = "nothing is kept of a limit; run it again to begin anew";
-                return Err(Interrupted(message.into()).into());
-            }
-            limits => (Vec::new(), limits?),
+        Side::Limit => match extend_limits(study, prediction, &planned, &mut limits, &Bars) {
+            Err(GeometryError::Cancelled) => return stop((&planned, &limits)),
+            done => done.map(|()| Vec::new())?,
         },
     };
     let manifest = stopwatch.stop();

@@ -14,7 +14,7 @@ use singlim::report::{
     write_report,
 };
 use singlim::scenario::Study;
-use singlim::simulate::{LevelRun, LimitRun, Simulation, are_complete, run_limits};
+use singlim::simulate::{LevelRun, LimitRun, Simulation, are_complete, extend_limits};
 use singlim::statistics::Outcome;
 use singlim::verify::{
     Baseline, Comparison, Sequential, Stop, Verdict, illustrations, verify_watched,
@@ -22,7 +22,7 @@ use singlim::verify::{
 use singlim::warning::Warning;
 
 use super::progress::{Bars, has_colours, waiting};
-use super::resume::{self, command_line, quoted};
+use super::resume::{self, Parts, command_line, quoted};
 use super::simulate::{Stopwatch, headline};
 use super::{Fallible, FormatName, Interrupted, Options, errors, interrupt, predicted, show};
 
@@ -385,8 +385,13 @@ fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<(Judged, Option
     if call.talks() {
         let (width, colours) = screen();
         let compared = comparison.as_ref().map(|c| comparison_text(c) + "\n");
+        // Who passes needs no advice.
+        let advice = match verdict.verdict {
+            Outcome::Pass => "",
+            _ => "`singlim explain CHECK` says what a check asks, and what helps\n",
+        };
         show(&format!(
-            "{}\n\n{}{}\n{}\n{}",
+            "{}\n\n{}{}\n{}\n{advice}{}",
             checks_table(&verdict, width, colours),
             budget_table(&verdict, width),
             power_line(&verdict),
@@ -421,8 +426,13 @@ fn run(call: &Verify, job: &Job, folder: &RunFolder) -> Fallible<(Judged, Option
     Ok((judged, early))
 }
 
-/// The run was asked to stop: keeps the iterates, and says how to go on.
-fn stop<T>(call: &Verify, job: &Job, folder: &RunFolder, levels: &[LevelRun]) -> Fallible<T> {
+/// The run was asked to stop: keeps what is done, and says how to go on.
+fn stop<T>(
+    call: &Verify,
+    job: &Job,
+    folder: &RunFolder,
+    parts: (&[LevelRun], &[LimitRun]),
+) -> Fallible<T> {
     let mut further = Vec::new();
     for baseline in &call.baseline {
         further.extend(["--baseline".to_owned(), baseline.display().to_string()]);
@@ -434,29 +444,29 @@ fn stop<T>(call: &Verify, job: &Job, folder: &RunFolder, levels: &[LevelRun]) ->
         further.extend(["--budget".to_owned(), format!("{}s", budget.as_secs_f64())]);
     }
     let again = command_line("verify", &[&job.path], &call.options, &further, folder);
-    Err(Interrupted(resume::keep(&job.study, folder, levels, &again)?).into())
+    Err(Interrupted(resume::keep(&job.study, folder, parts, &again)?).into())
 }
 
 fn at_once(
     call: &Verify,
     job: &Job,
     folder: &RunFolder,
-    planned: Vec<LevelRun>,
+    (planned, mut limits): Parts,
     stopwatch: &mut Stopwatch,
 ) -> Fallible<Compared> {
     let (study, prediction) = (&job.study, &job.prediction);
     // The limit first: it is the shorter part, and the one that can fail.
-    let limits = match run_limits(study, prediction, &planned, &Bars) {
-        Err(GeometryError::Cancelled) => return stop(call, job, folder, &planned),
-        limits => limits?,
-    };
+    match extend_limits(study, prediction, &planned, &mut limits, &Bars) {
+        Err(GeometryError::Cancelled) => return stop(call, job, folder, (&planned, &limits)),
+        done => done?,
+    }
     let levels = stopwatch.descend(study, prediction, planned, &Bars);
     if !are_complete(&levels) {
-        return stop(call, job, folder, &levels);
+        return stop(call, job, folder, (&levels, &limits));
     }
     let simulation = Simulation::of(study, prediction, &levels, &limits, &Bars);
     if interrupt::is_requested() {
-        return stop(call, job, folder, &levels);
+        return stop(call, job, folder, (&levels, &limits));
     }
     let verdict = verify_watched(study, prediction, &simulation, &Bars);
     Ok((levels, limits, verdict))
@@ -466,12 +476,12 @@ fn in_stages(
     call: &Verify,
     job: &Job,
     folder: &RunFolder,
-    planned: Vec<LevelRun>,
+    (levels, limits): Parts,
     stopwatch: &mut Stopwatch,
 ) -> Fallible<(Compared, Stop)> {
     const DEFAULT_BUDGET: Duration = Duration::from_secs(600);
     let budget = call.budget.unwrap_or(DEFAULT_BUDGET);
-    let mut sequential = Sequential::from_levels(&job.study, &job.prediction, planned);
+    let mut sequential = Sequential::from_parts(&job.study, &job.prediction, levels, limits);
     let reason: Stop = loop {
         let advanced = sequential.advance(&Bars).map(|_| ());
         match advanced {
@@ -481,7 +491,8 @@ fn in_stages(
                 break Stop::Requested;
             }
             Err(GeometryError::Cancelled) => {
-                return stop(call, job, folder, &sequential.into_levels());
+                let (levels, limits) = sequential.into_parts();
+                return stop(call, job, folder, (&levels, &limits));
             }
             Err(error) => return Err(error.into()),
         }

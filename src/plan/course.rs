@@ -1,5 +1,6 @@
 //! How far a limit has moved each observable by each slow time: what a share of the effect is a share of.
 
+use std::cell::Cell;
 use std::time::Instant;
 
 use nalgebra::DVector;
@@ -7,6 +8,7 @@ use nalgebra::DVector;
 use crate::derive::{Frame, GeometryError};
 use crate::limit::{EnsemblePlan, LimitProcess, run_ensemble, run_flow};
 use crate::models::AnyModel;
+use crate::monitor::{Monitor, phase};
 use crate::scenario::Study;
 
 /// Times of a course: as many, spread evenly in log t ...
@@ -45,11 +47,17 @@ pub(super) struct Track<'a> {
     pub step_size_at: &'a (dyn Fn(f64) -> f64 + Sync),
     /// Further times that are wanted.
     pub times: &'a [f64],
+    /// What the monitor is told that this is.
+    pub phase: &'a str,
 }
 
 impl Course {
     /// Follows the limit to the study's horizon.
-    pub(super) fn run(study: &Study, track: &Track) -> Result<Self, GeometryError> {
+    pub(super) fn run(
+        study: &Study,
+        track: &Track,
+        monitor: &dyn Monitor,
+    ) -> Result<Self, GeometryError> {
         let horizon = study.horizon();
         let spread =
             (0..POINTS).map(|i| horizon * RANGE.powf(f64::from(i) / f64::from(POINTS - 1) - 1.0));
@@ -80,15 +88,16 @@ impl Course {
                 level: PILOT_LEVEL,
             };
             steps = paths as f64 * time_steps(&times, plan.time_step);
-            let record = |_: usize, w: &DVector<f64>, _: &Frame| observe(w.as_slice());
-            let rows = run_ensemble(
-                &track.process,
-                track.start,
-                &plan,
-                track.step_size_at,
-                record,
-                || true,
-            );
+            let record = |_: usize, w: &DVector<f64>, _: &Frame| {
+                monitor.advance(1);
+                observe(w.as_slice())
+            };
+            let records = (track.phase, "records", paths * times.len());
+            let step_size_at = track.step_size_at;
+            let rows = phase(monitor, records, || {
+                let (process, start) = (&track.process, track.start);
+                run_ensemble(process, start, &plan, step_size_at, record, || true)
+            });
             let mut whole = Vec::new();
             let mut reason = None;
             for row in rows {
@@ -103,14 +112,17 @@ impl Course {
             }
         } else {
             let tolerance = study.spec.limit.tolerance;
-            let points = run_flow(
-                &track.process,
-                track.start,
-                &times,
-                tolerance,
-                track.step_size_at,
-                |_| true,
-            )?;
+            let told = Cell::new(0);
+            let tell = |now: f64| {
+                let reached = times.partition_point(|&time| time <= now);
+                monitor.advance((reached - told.replace(reached)) as u64);
+                true
+            };
+            let step_size_at = track.step_size_at;
+            let points = phase(monitor, (track.phase, "records", times.len()), || {
+                let (process, start) = (&track.process, track.start);
+                run_flow(process, start, &times, tolerance, step_size_at, tell)
+            })?;
             vec![points.iter().map(|p| observe(p.w.as_slice())).collect()]
         };
         let moved = (0..initial.len())

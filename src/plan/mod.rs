@@ -7,6 +7,7 @@ mod paths;
 mod pilot;
 
 use crate::derive::{GeometryError, Regime};
+use crate::monitor::{Monitor, Silent, phase};
 use crate::predict::Prediction;
 use crate::scenario::{Arm, IntegratorKind, Level, Study};
 use crate::simulate::{LevelRun, plan_levels};
@@ -122,6 +123,19 @@ pub fn plan(
     prediction: &Prediction,
     options: PlanOptions,
 ) -> Result<Plan, GeometryError> {
+    plan_watched(study, prediction, options, &Silent)
+}
+
+/// As [`plan`]; the monitor is told how it gets on.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_watched(
+    study: &Study,
+    prediction: &Prediction,
+    options: PlanOptions,
+    monitor: &dyn Monitor,
+) -> Result<Plan, GeometryError> {
     let share = options.share.unwrap_or(study.spec.margins.share);
     let shares = [EARLY, share, LATE];
     let planned = plan_levels(study, prediction);
@@ -133,12 +147,20 @@ pub fn plan(
     let last = |run: &LevelRun| run.iterations[run.iterations.len() - 1];
     let test = options.iterations.unwrap_or((last(finest) / SHORT).max(1));
 
-    let courses = Courses::run(study, prediction, &ladder)?;
+    let courses = Courses::run(study, prediction, &ladder, monitor)?;
     let observables = observables(study, prediction, &courses, finest, shares);
+    let paces: Vec<Pace> = phase(monitor, ("timing", "rungs", planned.len()), || {
+        let measure = |run| {
+            let pace = Pace::measure(study, prediction, run);
+            monitor.advance(1);
+            pace
+        };
+        planned.iter().map(measure).collect()
+    });
     let rungs: Vec<RungPlan> = planned
         .iter()
-        .map(|run| {
-            let pace = Pace::measure(study, prediction, run);
+        .zip(paces)
+        .map(|(run, pace)| {
             let clock = prediction.level_clock(study, &run.level);
             let course = courses.of(run.level.step_size);
             let slowest = prediction.frame.eigenvalues[prediction.rank - 1];
@@ -181,7 +203,7 @@ pub fn plan(
         )),
     };
     let mut noises = vec![own];
-    noises.extend(noises::others(study, prediction, share));
+    noises.extend(noises::others(study, prediction, share, monitor));
     let two_clocks = noises::two_clocks(study, &noises);
 
     let limit_seconds = limit_seconds(study, prediction, &courses, &ladder);
@@ -202,7 +224,7 @@ pub fn plan(
         let initial = &courses
             .of_finest()
             .map_or(Vec::new(), |c| c.initial.clone());
-        let spread = Spread::measure(study, prediction, &ladder, &paces, initial);
+        let spread = Spread::measure(study, prediction, &ladder, &paces, initial, monitor);
         let design = design(study, prediction, &courses, &ladder, &spread);
         let present: Vec<usize> = ladder.iter().map(|run| run.level.paths).collect();
         plan.paths = design.paths_needed(&present);
@@ -219,6 +241,7 @@ impl Courses {
         study: &Study,
         prediction: &Prediction,
         ladder: &[&LevelRun],
+        monitor: &dyn Monitor,
     ) -> Result<Self, GeometryError> {
         if prediction.regime() == Regime::Trivial {
             return Ok(Self(Vec::new()));
@@ -241,8 +264,9 @@ impl Courses {
                 stochastic: !prediction.is_deterministic(),
                 step_size_at: &|t| if corrected { in_slow_time(t) } else { 0.0 },
                 times: &times,
+                phase: "limit",
             };
-            let course = Course::run(study, &track)?;
+            let course = Course::run(study, &track, monitor)?;
             Ok((corrected.then_some(run.level.step_size), course))
         };
         rungs.iter().map(course).collect::<Result<_, _>>().map(Self)

@@ -4,6 +4,7 @@ use super::course::{Course, Track};
 use crate::derive::{GeometryError, Regime, regime_near};
 use crate::limit::{Faults, LimitProcess};
 use crate::models::AnyModel;
+use crate::monitor::Monitor;
 use crate::noise::{Mechanism, NoisyLoss, Source};
 use crate::predict::Prediction;
 use crate::random::Law;
@@ -71,7 +72,12 @@ pub(super) fn name(sources: &[Source]) -> String {
 
 /// Every noise that the model has a socket for but that of the scenario, each alone: as the scenario has it where it is
 /// one of several there, else Gaussian of standard deviation σ.
-pub(super) fn others(study: &Study, prediction: &Prediction, share: f64) -> Vec<NoisePlan> {
+pub(super) fn others(
+    study: &Study,
+    prediction: &Prediction,
+    share: f64,
+    monitor: &dyn Monitor,
+) -> Vec<NoisePlan> {
     let model = study.noisy.model();
     let sources = study.noisy.sources();
     let candidates = Mechanism::EVERY.into_iter().filter(|m| {
@@ -86,7 +92,8 @@ pub(super) fn others(study: &Study, prediction: &Prediction, share: f64) -> Vec<
             let found = NoisyLoss::new(model.clone(), vec![source])
                 .map_err(|error| error.to_string())
                 .and_then(|noisy| {
-                    other(study, prediction, &noisy, share).map_err(|error| error.to_string())
+                    other(study, prediction, &noisy, share, monitor)
+                        .map_err(|error| error.to_string())
                 });
             NoisePlan {
                 name: mechanism.to_string(),
@@ -102,6 +109,7 @@ fn other(
     prediction: &Prediction,
     noisy: &NoisyLoss<AnyModel>,
     share: f64,
+    monitor: &dyn Monitor,
 ) -> Result<NoiseFacts, GeometryError> {
     // Γ and the landing point are those of L: the noise has no part in them.
     let (landing, rank) = (&prediction.landing, prediction.rank);
@@ -127,7 +135,9 @@ fn other(
                 stochastic: evidence.is_stochastic(),
                 step_size_at: &|_| 0.0,
                 times: &[],
+                phase: &format!("limit of {}", name(noisy.sources())),
             },
+            monitor,
         )?),
     };
     Ok(facts(

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use crate::monitor::{Monitor, Silent, phase};
 use crate::predict::Prediction;
 use crate::scalar::LANES;
 use crate::scenario::{Level, Study};
-use crate::simulate::{LevelRun, Samples, Silent, run_levels};
+use crate::simulate::{LevelRun, Samples, run_levels};
 use crate::verify::Rate;
 
 /// A timing this long is good to some percent.
@@ -116,6 +117,20 @@ impl Spread {
         ladder: &[&LevelRun],
         paces: &[Pace],
         initial: &[f64],
+        monitor: &dyn Monitor,
+    ) -> Self {
+        phase(monitor, ("pilots", "rungs", ladder.len()), || {
+            Self::of(study, prediction, ladder, paces, initial, monitor)
+        })
+    }
+
+    fn of(
+        study: &Study,
+        prediction: &Prediction,
+        ladder: &[&LevelRun],
+        paces: &[Pace],
+        initial: &[f64],
+        monitor: &dyn Monitor,
     ) -> Self {
         let rate = Rate::slowest(study, prediction);
         let mut spread = Self {
@@ -172,6 +187,7 @@ impl Spread {
             };
             spread.deviations.push((0..records.len()).map(at).collect());
             spread.measured += 1;
+            monitor.advance(1);
         }
         spread
     }

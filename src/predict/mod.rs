@@ -12,6 +12,7 @@ use crate::derive::{
 };
 use crate::limit::{Coefficients, LimitProcess};
 use crate::models::{AnyModel, Model};
+use crate::monitor::{Monitor, Silent, phase};
 use crate::noise::Source;
 use crate::random::{Law, Sampling};
 use crate::scenario::{Clock, IntegratorKind, Level, LevelClock, ScenarioError, Study};
@@ -120,6 +121,30 @@ const MOST_PATH_STEPS: f64 = 1e18;
 /// The start does not reach Γ, Γ is not a manifold there, a step size of the ladder is unstable, the horizon is out of
 /// reach, or the integrator does not fit the limit. Errors point at the line of the scenario.
 pub fn predict(study: &Study) -> Result<Prediction, ScenarioError> {
+    predict_watched(study, &Silent)
+}
+
+/// As [`predict`]; the monitor is told how it gets on. How long the way to Γ is cannot be known before.
+///
+/// # Errors
+/// As [`predict`].
+pub fn predict_watched(study: &Study, monitor: &dyn Monitor) -> Result<Prediction, ScenarioError> {
+    let mut prediction = phase(monitor, ("way to Γ", "", 0), || at_landing(study))?;
+    let start = DVector::from_column_slice(&study.start);
+    let rungs = ("landing points", "rungs", study.levels.len());
+    let level = |level| {
+        let predicted = predict_level(study, &prediction, level, &start);
+        monitor.advance(1);
+        predicted
+    };
+    prediction.levels = phase(monitor, rungs, || {
+        study.levels.iter().map(level).collect::<Result<_, _>>()
+    })?;
+    Ok(prediction)
+}
+
+/// All but the rungs.
+fn at_landing(study: &Study) -> Result<Prediction, ScenarioError> {
     let blame = |key: &'static str| {
         move |error: GeometryError| study.source.error(key, error.to_string(), "")
     };
@@ -170,10 +195,6 @@ pub fn predict(study: &Study) -> Result<Prediction, ScenarioError> {
     correction_is_derived(study, &prediction)?;
     integrator_fits(study, &prediction)?;
     coupling_is_exact(study, &prediction)?;
-    for level in &study.levels {
-        let predicted = predict_level(study, &prediction, level, &start)?;
-        prediction.levels.push(predicted);
-    }
     Ok(prediction)
 }
 

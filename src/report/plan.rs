@@ -133,9 +133,9 @@ pub fn plan_text(study: &Study, prediction: &Prediction, plan: &Plan) -> String 
     }
     let _ = writeln!(
         text,
-        "\nnoises of this model at the same σ and step sizes: iterations until {} of what each moves {} by slow time {} of its own",
-        percent(plan.shares[1]),
+        "\nnoises of this model at the same σ and step sizes: iterations until each has moved {} by {} of what it does up to slow time {} on its own clock",
         study.observables[0].0,
+        percent(plan.shares[1]),
         study.horizon(),
     );
     let _ = writeln!(text, "{}", noise_table(plan));

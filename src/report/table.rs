@@ -23,7 +23,9 @@ pub(super) fn short(x: f64) -> String {
     if x == 0.0 {
         "0".into()
     } else if (1e-3..1e5).contains(&x.abs()) {
-        let digits = (3 - x.abs().log10().floor() as i32).clamp(0, 6) as usize;
+        // Of the rounded number: 0.99999 is 1.000.
+        let rounded: f64 = format!("{x:.3e}").parse().unwrap_or(x);
+        let digits = (3 - rounded.abs().log10().floor() as i32).clamp(0, 6) as usize;
         format!("{x:.digits$}")
     } else {
         format!("{x:.2e}")
@@ -237,11 +239,14 @@ fn noise_text(study: &Study, source: &Source) -> String {
     } else {
         ""
     };
+    let scale = match source.scale {
+        1.0 => String::new(),
+        scale => scale.to_string(),
+    };
     format!(
-        "{}, {} law, standard deviation {}σ{masks}: {formula}",
+        "{}, {} law, standard deviation {scale}σ{masks}: {formula}",
         source.mechanism,
         source.law.name(),
-        source.scale
     )
 }
 

@@ -76,27 +76,27 @@ pub struct ModelSpec {
     pub kind: String,
     /// w₀: a list in the order of the parameters, a table by name, random or constant.
     pub start: StartSpec,
-    /// Option of some models.
+    /// sphere, widening-valley, diagonal-network: how many coordinates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dimension: Option<usize>,
-    /// Option of some models.
+    /// valley: h(x); exp-sine by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = super::schema::profiles()))]
     pub profile: Option<String>,
-    /// Option of some models.
+    /// valley: c in h(x); default 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strength: Option<f64>,
-    /// Option of some models.
+    /// diagonal-network: L ≥ 2; default 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub depth: Option<usize>,
-    /// Option of some models.
+    /// deep-linear, matrix-sensing, perceptron: lengths of the layers, from the input to the output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub widths: Option<Vec<usize>>,
-    /// Option of some models.
+    /// perceptron: tanh by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = super::schema::activations()))]
     pub activation: Option<String>,
-    /// Option of some models.
+    /// perceptron: whether there are any; default true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub biases: Option<bool>,
     /// formula: names of the parameters, `u` or `x[1..20]`.

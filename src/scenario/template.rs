@@ -41,7 +41,7 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
             nearest(noise_name, &names),
         ));
     };
-    let (observables, options, start, data) = beginning(model_name);
+    let (observables, options, start, data) = beginning(model_name, mechanism);
     let begin = format!(
         "observables = [{observables}]\n\n\
          [model]   # {formula}\n\
@@ -83,7 +83,14 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
         exponent,
         horizon,
         regime,
+        stochastic,
     } = design;
+    // Means over a diffusion scatter more; networks take their time.
+    let (paths, margins) = match (stochastic, data.is_empty()) {
+        (true, true) => (20_000, "mean = 0.1\nsquare = 0.2"),
+        (true, false) => (2000, "mean = 0.1\nsquare = 0.2"),
+        _ => (2000, "mean = 0.03"),
+    };
     Ok(format!(
         "# {model_name} with {mechanism} noise. Validate: singlim check FILE. Theory alone: singlim predict FILE.\n\
          # For completion in editors: singlim schema > schema.json beside it, and #:schema ./schema.json as the first line.\n\
@@ -103,7 +110,7 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
          sigma_grid = false   # true: at every step size, to measure both exponents jointly\n\
          horizon = {horizon:.3}        # T in slow time\n\
          records = 5\n\
-         paths = 2000\n\n\
+         paths = {paths}\n\n\
          # [schedule]\n\
          # kind = \"polynomial\"   # α_k = α (1 + k/k₀)^−γ; or \"piecewise\", \"cosine\"\n\
          # gamma = 0.75\n\
@@ -114,20 +121,28 @@ pub fn template(model_name: &str, noise_name: &str) -> Result<String, ScenarioEr
          [expect]\n\
          regime = \"{regime}\"   # as derived; a disagreement is a rejected check\n\n\
          [margins]   # shares of the total displacement, declared before the run\n\
-         mean = 0.03\n",
+         {margins}\n",
         noise_formula = mechanism.formula(),
     ))
 }
 
 /// Observables, options, start and data from which to begin with a model.
-fn beginning(model: &str) -> (&'static str, &'static str, &'static str, &'static str) {
+fn beginning(
+    model: &str,
+    mechanism: Mechanism,
+) -> (&'static str, &'static str, &'static str, &'static str) {
     const TEACHER: &str = "[data]   # generated; or file = \"data/NAME.csv\", features, targets, standardise, train\n\
         samples = 5\n\
         test_samples = 100\n\
         truth = \"teacher\"   # or \"sparse\", \"dense\", \"low-rank\"\n\n";
     match model {
         "product" => ("\"imbalance\", \"u\"", "", "[1.6, 0.625]", ""),
-        "two-products" => ("\"share\", \"norm\"", "", "[0.5, 0.4, 1.0, 0.8]", ""),
+        "two-products" => {
+            // What moves by a good part of itself, so that 2000 paths can tell.
+            let flattens = matches!(mechanism, Mechanism::Label | Mechanism::AntiPgd);
+            let observables = if flattens { "\"norm\"" } else { "\"share\"" };
+            (observables, "", "[1.0, 0.2, 1.6, 0.5]", "")
+        }
         "formula" => (
             "\"u\"",
             "parameters = [\"u\", \"v\"]   # or \"x[1..20]\"\n\
@@ -192,6 +207,7 @@ struct Design {
     exponent: f64,
     horizon: f64,
     regime: Regime,
+    stochastic: bool,
 }
 
 impl Design {
@@ -222,6 +238,7 @@ impl Design {
             exponent,
             horizon,
             regime,
+            stochastic: evidence.is_stochastic(),
         })
     }
 }

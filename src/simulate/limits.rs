@@ -4,16 +4,23 @@ use std::cell::Cell;
 
 use nalgebra::DVector;
 
+use rayon::current_num_threads;
+
 use super::{LevelRun, Monitor, Samples, Silent};
 use crate::derive::{Frame, GeometryError, PointEvidence, evidence_at};
 use crate::limit::{EnsemblePlan, Faults, FlowPoint, run_ensemble, run_flow};
 use crate::predict::Prediction;
+use crate::scalar::LANES;
 use crate::scenario::{Arm, IntegratorKind, Study};
 
 /// Times closer than this share of the horizon are one time.
 const SAME_TIME: f64 = 1e-12;
 /// How many paths of an ensemble are looked at for regime and eigenvalues.
 const WITNESSES: usize = 16;
+/// An ensemble is run in batches, so that what is finished can be kept if the run is stopped: at most so many ...
+const MOST_BATCHES: usize = 32;
+/// ... of at least so many paths for each thread, so that none waits for long.
+const BATCH_PATHS: usize = 16 * LANES;
 /// Streams of draws that stand in for iterates, beyond those of all rungs.
 const DRAWS: u32 = 1 << 31;
 
@@ -58,6 +65,14 @@ impl LimitRun {
         self.condition = self.condition.max((largest / smallest).sqrt());
     }
 
+    /// An error if no path could be continued.
+    fn goes_on(&self) -> Result<(), GeometryError> {
+        match &self.failed {
+            (count, Some(error)) if *count == self.samples.paths => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+
     /// The record of a slow time.
     pub fn record_at(&self, time: f64) -> usize {
         let after = self.times.partition_point(|&t| t < time);
@@ -75,13 +90,21 @@ impl LimitRun {
 /// Simulates the limit; the plain one is returned as a single run, the corrected one as a run for each step size.
 ///
 /// # Errors
-/// The limit can't be continued: the rank of H changes, or a number is not finite.
+/// The limit can't be continued: the rank of H changes, or a number is not finite. [`GeometryError::Cancelled`] if the
+/// monitor says to stop.
 pub fn run_limits(
     study: &Study,
     prediction: &Prediction,
     levels: &[LevelRun],
     monitor: &dyn Monitor,
 ) -> Result<Vec<LimitRun>, GeometryError> {
+    let mut limits = plan_limits(study, prediction, levels);
+    extend_limits(study, prediction, levels, &mut limits, monitor)?;
+    Ok(limits)
+}
+
+/// The limits with the times that the rungs ask for, nothing simulated yet.
+pub fn plan_limits(study: &Study, prediction: &Prediction, levels: &[LevelRun]) -> Vec<LimitRun> {
     let euler = prediction.integrator(study) == IntegratorKind::EulerMaruyama;
     // A curve costs little at further times, so it is there for the rungs of σ too.
     let ladder: Vec<_> = levels
@@ -96,22 +119,21 @@ pub fn run_limits(
     let planned = |job: &Vec<&LevelRun>| {
         Limit::of(study, prediction, job[0]).nothing_yet(all_times(study, prediction, job))
     };
-    let planned = jobs.iter().map(planned).collect();
-    extend_limits(study, prediction, levels, planned, monitor)
+    jobs.iter().map(planned).collect()
 }
 
 /// Simulates the paths that the limits of a study still lack; the result is that of one run with so many paths, bit by
 /// bit. A deterministic limit has one path.
 ///
 /// # Errors
-/// As [`run_limits`]; [`GeometryError::Cancelled`] if the monitor says to stop.
+/// As [`run_limits`]. If the monitor says to stop, the limits have what was finished until then.
 pub fn extend_limits(
     study: &Study,
     prediction: &Prediction,
     levels: &[LevelRun],
-    mut limits: Vec<LimitRun>,
+    limits: &mut [LimitRun],
     monitor: &dyn Monitor,
-) -> Result<Vec<LimitRun>, GeometryError> {
+) -> Result<(), GeometryError> {
     let limit_of = |run: &LimitRun| {
         let rung = run.level.map_or(0, |number| number as usize);
         Limit::of(study, prediction, &levels[rung])
@@ -126,7 +148,7 @@ pub fn extend_limits(
         .iter_mut()
         .try_for_each(|run| limit_of(run).extend(run, monitor));
     monitor.end();
-    extended.map(|()| limits)
+    extended
 }
 
 /// The step size at a slow time.
@@ -207,10 +229,10 @@ impl<'a> Limit<'a> {
         }
     }
 
-    /// All records of the paths from `first_path` on, path by path; the monitor is told of each.
+    /// All records of some paths, path by path; the monitor is told of each.
     fn rows(
         &self,
-        first_path: usize,
+        (first_path, paths): (usize, usize),
         times: &[f64],
         settings: Settings,
         keep: impl Fn(usize, &DVector<f64>, &Frame) -> Record + Sync,
@@ -240,7 +262,7 @@ impl<'a> Limit<'a> {
             return vec![points.map(|points| points.iter().map(keep).collect())];
         }
         let plan = EnsemblePlan {
-            paths: self.paths - first_path,
+            paths,
             first_path,
             times,
             time_step: self.study.limit_time_step(),
@@ -265,22 +287,29 @@ impl<'a> Limit<'a> {
     ) -> Result<Samples, GeometryError> {
         let keep = |_: usize, w: &DVector<f64>, _: &Frame| (self.observe(w.as_slice()), None, None);
         let mut run = self.nothing_yet(times.to_vec());
-        self.collect(&mut run, self.rows(0, times, settings, keep, monitor))?;
+        let rows = self.rows((0, self.paths), times, settings, keep, monitor);
+        self.collect(&mut run, rows)?;
+        run.goes_on()?;
         Ok(run.samples)
     }
 
     fn extend(&self, run: &mut LimitRun, monitor: &dyn Monitor) -> Result<(), GeometryError> {
-        let first = run.samples.paths;
-        if first >= self.paths {
-            return Ok(());
-        }
         let keep = |path: usize, w: &DVector<f64>, frame: &Frame| {
             let seen = (path < WITNESSES).then(|| self.witness(w, frame));
             let first = (path == 0).then(|| w.as_slice().to_vec());
             (self.observe(w.as_slice()), seen, first)
         };
-        let rows = self.rows(first, &run.times, self.settings(), keep, monitor);
-        self.collect(run, rows)
+        let missing = |run: &LimitRun| self.paths.saturating_sub(run.samples.paths);
+        let least = BATCH_PATHS * current_num_threads();
+        let batch = missing(run).div_ceil(MOST_BATCHES).max(least);
+        // Whole blocks.
+        let batch = batch.next_multiple_of(LANES);
+        while missing(run) > 0 {
+            let paths = (run.samples.paths, missing(run).min(batch));
+            let rows = self.rows(paths, &run.times, self.settings(), keep, monitor);
+            self.collect(run, rows)?;
+        }
+        run.goes_on()
     }
 
     fn nothing_yet(&self, times: Vec<f64>) -> LimitRun {
@@ -303,11 +332,18 @@ impl<'a> Limit<'a> {
         }
     }
 
+    /// Adds paths to a run; none of them if they were stopped on the way.
     fn collect(
         &self,
         run: &mut LimitRun,
         rows: Vec<Result<Vec<Record>, GeometryError>>,
     ) -> Result<(), GeometryError> {
+        if rows
+            .iter()
+            .any(|row| matches!(row, Err(GeometryError::Cancelled)))
+        {
+            return Err(GeometryError::Cancelled);
+        }
         run.samples.paths += rows.len();
         for row in rows {
             match row {
@@ -320,7 +356,6 @@ impl<'a> Limit<'a> {
                         run.first_path.extend(first);
                     }
                 }
-                Err(GeometryError::Cancelled) => return Err(GeometryError::Cancelled),
                 Err(error) => {
                     let missing = run.samples.records * run.samples.width;
                     run.samples.values.extend(vec![f64::NAN; missing]);
@@ -328,10 +363,7 @@ impl<'a> Limit<'a> {
                 }
             }
         }
-        match &run.failed {
-            (count, Some(error)) if *count == run.samples.paths => Err(error.clone()),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 

@@ -8,9 +8,10 @@ mod refinement;
 mod samples;
 mod stages;
 
+pub use crate::monitor::{Monitor, Silent};
 pub use coupled::{CoupledRun, run_coupled};
 pub use descents::{LevelRun, are_complete, plan_levels, run_levels};
-pub use limits::{LimitRun, draw_limits, extend_limits, run_limits};
+pub use limits::{LimitRun, draw_limits, extend_limits, plan_limits, run_limits};
 pub use refinement::{Refinement, TRIED_ERROR, refine_limits};
 pub use samples::{Moments, Samples};
 pub use stages::enlarged;
@@ -62,27 +63,4 @@ pub fn run_both(
     let planned = plan_levels(study, prediction);
     let limits = run_limits(study, prediction, &planned, monitor)?;
     Ok((run_levels(study, prediction, planned, monitor), limits))
-}
-
-/// Is told how a long phase gets on. One phase at a time.
-pub trait Monitor: Sync {
-    /// A phase of `total` units begins.
-    fn begin(&self, phase: &str, unit: &str, total: u64);
-    /// `units` further units are done.
-    fn advance(&self, units: u64);
-    /// The phase has ended.
-    fn end(&self);
-    /// Whether to stop: asked every so often. What is under way is then left unfinished.
-    fn is_cancelled(&self) -> bool {
-        false
-    }
-}
-
-/// Says nothing.
-pub struct Silent;
-
-impl Monitor for Silent {
-    fn begin(&self, _: &str, _: &str, _: u64) {}
-    fn advance(&self, _: u64) {}
-    fn end(&self) {}
 }

@@ -59,7 +59,7 @@ mod tests {
                 for (run, level) in levels.iter_mut().zip(&larger.levels) {
                     run.level = *level;
                 }
-                limits = extend_limits(&larger, &prediction, &levels, limits, &Silent).unwrap();
+                extend_limits(&larger, &prediction, &levels, &mut limits, &Silent).unwrap();
                 levels = run_levels(&larger, &prediction, levels, &Silent);
             }
             let at_once = enlarged(&small, 4);

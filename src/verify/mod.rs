@@ -551,16 +551,19 @@ fn sentence(verdict: Outcome, evidence: &Evidence, checks: &[Check]) -> String {
     let regime = evidence.prediction.regime();
     let clock = evidence.prediction.clock.formula();
     let count = checks.len();
-    let worst: Vec<String> = checks
-        .iter()
-        .filter(|check| check.verdict == verdict)
-        .map(Check::title)
-        .fold(Vec::new(), |mut names, name| {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-            names
-        });
+    let mut worst: Vec<&Check> = checks.iter().filter(|c| c.verdict == verdict).collect();
+    // What no number of paths helps comes first: it may be why the others can't tell.
+    worst.sort_by_key(|check| !sequential::NOT_SAMPLED.contains(&check.name.as_str()));
+    let worst: Vec<String> =
+        worst
+            .into_iter()
+            .map(Check::title)
+            .fold(Vec::new(), |mut names, name| {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+                names
+            });
     match (verdict, regime) {
         (Outcome::Pass, Regime::Trivial) => format!(
             "after the fast phase the iterates stand still on both clocks, as the trivial regime says ({count} checks)"

@@ -9,12 +9,12 @@ use crate::predict::Prediction;
 use crate::scenario::Study;
 use crate::simulate::{
     LevelRun, LimitRun, Monitor, Simulation, are_complete, enlarged, extend_limits, plan_levels,
-    run_levels, run_limits,
+    plan_limits, run_levels,
 };
 use crate::statistics::{Outcome, doublings_needed, stage_level, std_error_of};
 
 /// What these checks find does not depend on the number of paths.
-const NOT_SAMPLED: [&str; 6] = [
+pub(super) const NOT_SAMPLED: [&str; 6] = [
     "ladder",
     "fast phase",
     "separation",
@@ -84,20 +84,23 @@ pub struct Sequential<'a> {
 impl<'a> Sequential<'a> {
     /// Nothing simulated yet.
     pub fn new(declared: &'a Study, prediction: &'a Prediction) -> Self {
-        Self::from_levels(declared, prediction, plan_levels(declared, prediction))
+        let levels = plan_levels(declared, prediction);
+        let limits = plan_limits(declared, prediction, &levels);
+        Self::from_parts(declared, prediction, levels, limits)
     }
 
-    /// Of the first stage, these rungs are there in part.
-    pub fn from_levels(
+    /// Of the first stage, these rungs and limits are there in part.
+    pub fn from_parts(
         declared: &'a Study,
         prediction: &'a Prediction,
         levels: Vec<LevelRun>,
+        limits: Vec<LimitRun>,
     ) -> Self {
         Self {
             declared,
             prediction,
             levels,
-            limits: Vec::new(),
+            limits,
             verdict: None,
             stages: Vec::new(),
             history: Vec::new(),
@@ -148,12 +151,7 @@ impl<'a> Sequential<'a> {
             run.level = *level;
         }
         let prediction = self.prediction;
-        self.limits = if number == 1 {
-            run_limits(&study, prediction, &self.levels, monitor)?
-        } else {
-            let limits = std::mem::take(&mut self.limits);
-            extend_limits(&study, prediction, &self.levels, limits, monitor)?
-        };
+        extend_limits(&study, prediction, &self.levels, &mut self.limits, monitor)?;
         let descent = Instant::now();
         let levels = std::mem::take(&mut self.levels);
         self.levels = run_levels(&study, prediction, levels, monitor);
@@ -188,9 +186,9 @@ impl<'a> Sequential<'a> {
         &self.stages
     }
 
-    /// The iterates so far.
-    pub fn into_levels(self) -> Vec<LevelRun> {
-        self.levels
+    /// The iterates and the limits so far.
+    pub fn into_parts(self) -> (Vec<LevelRun>, Vec<LimitRun>) {
+        (self.levels, self.limits)
     }
 
     /// Whether and why to stop after the stages so far, with so much of the budget left.

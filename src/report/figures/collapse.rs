@@ -1,6 +1,7 @@
 //! Figure (c): the trajectories of all rungs on the claimed clock and on the other one, side by side.
 
 use super::rungs;
+use super::slow_time::limit_line;
 use super::{Axis, Figure, Panel, Point, Role, Shape};
 use crate::report::stored::{Row, StoredRun};
 use crate::statistics::upper_quantile;
@@ -30,7 +31,8 @@ pub fn build(run: &StoredRun) -> Option<Figure> {
             .collect();
         let Some(first) = rows.first() else { continue };
         let formula = first.text("formula").to_owned();
-        panels.push(panel(run, &rows, clock, &formula, &what));
+        let mean_of = (!squared).then_some(observable);
+        panels.push(panel(run, &rows, clock, &formula, (&what, mean_of)));
     }
     if panels.is_empty() {
         return None;
@@ -62,13 +64,19 @@ pub fn build(run: &StoredRun) -> Option<Figure> {
              Shaded: {:.0} % intervals at each record. {found}",
             100.0 * run.confidence()
         ),
-        files: &["collapse.csv"],
+        files: &["collapse.csv", "curve.csv"],
         columns: 2,
         panels,
     })
 }
 
-fn panel(run: &StoredRun, rows: &[Row], clock: &str, formula: &str, what: &str) -> Panel {
+fn panel(
+    run: &StoredRun,
+    rows: &[Row],
+    clock: &str,
+    formula: &str,
+    (what, mean_of): (&str, Option<&str>),
+) -> Panel {
     let title = match clock {
         "claimed" => "claimed clock",
         _ => "the other clock",
@@ -94,6 +102,12 @@ fn panel(run: &StoredRun, rows: &[Row], clock: &str, formula: &str, what: &str) 
             .iter()
             .filter_map(|row| row.numbers(["slow_time", "limit_mean"]));
         let mut limit: Vec<(f64, f64)> = limit.map(|[t, y]| (t, y)).collect();
+        // The smooth curve, where there is one.
+        let first = rows.iter().filter_map(|row| row.number("slow_time"));
+        let first = first.fold(f64::INFINITY, f64::min);
+        let curve = mean_of.map_or(Vec::new(), |o| limit_line(run, o, ""));
+        let curve = curve.iter().filter(|point| point.x >= first);
+        limit.extend(curve.map(|point| (point.x, point.y)));
         limit.sort_by(|a, b| a.0.total_cmp(&b.0));
         panel.add("limit", Role::Limit, Shape::Line(limit));
     }

@@ -38,8 +38,14 @@ pub fn build(run: &StoredRun) -> Option<Figure> {
         .collect();
     panels.extend(forest(run, joint.as_ref()));
     let fitted = joint.as_ref().map_or(String::new(), |joint| {
+        // A claim whose errors stay: no order, but the slope of what is left.
+        let vanish = if joint.interval.upper > 0.0 {
+            "vanish like"
+        } else {
+            "do not vanish with α: they go like"
+        };
         format!(
-            " All series together vanish like αᵖ with p = {} [{}, {}].",
+            " All series together {vanish} αᵖ with p = {} [{}, {}].",
             short(joint.order),
             short(joint.interval.lower),
             short(joint.interval.upper)

@@ -64,8 +64,10 @@ pub fn build(run: &StoredRun) -> Option<Figure> {
             tests.len(),
             short(furthest)
         ),
-        caption: "Where the theory is true, p-values are uniform: their distribution follows the diagonal, within the band."
-            .into(),
+        caption: format!(
+            "Where the theory is true, p-values are uniform: their distribution follows the diagonal, within the band. Each line \
+             is one test in {fewest} studies or more."
+        ),
         files: &["calibration.csv"],
         columns: 1,
         panels: vec![panel],

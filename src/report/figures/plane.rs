@@ -9,7 +9,7 @@ use contours::{Grid, contour};
 
 pub const NEEDS: &str = "plane.csv, which models of two parameters have";
 /// Level sets, each a factor apart.
-const LEVELS: i32 = 6;
+const LEVELS: i32 = 5;
 const FACTOR: f64 = 4.0;
 
 pub fn build(run: &StoredRun) -> Option<Figure> {
@@ -23,13 +23,16 @@ pub fn build(run: &StoredRun) -> Option<Figure> {
         Axis::linear(first.text("y_name")),
     );
     panel.equal = true;
-    let grid = Grid::of(of("loss").filter_map(|row| row.numbers(["x", "y", "loss"])));
+    // The root of the loss grows like the distance to Γ: linear interpolation suits it, also near Γ.
+    let root = |[x, y, loss]: [f64; 3]| [x, y, loss.max(0.0).sqrt()];
+    let losses = of("loss").filter_map(|row| row.numbers(["x", "y", "loss"]));
+    let grid = Grid::of(losses.map(root));
     if let Some(grid) = &grid {
         panel.x.range = grid.x_range();
         panel.y.range = grid.y_range();
         let most = grid.largest();
         for i in 1..=LEVELS {
-            let lines = contour(grid, most * FACTOR.powi(-i));
+            let lines = contour(grid, most * FACTOR.sqrt().powi(-i));
             panel.add("level sets of the loss", Role::Contour, Shape::Line(lines));
         }
     }

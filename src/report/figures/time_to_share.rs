@@ -59,10 +59,14 @@ pub fn build(run: &StoredRun) -> Option<Figure> {
         panels.push(panel(run, &arm, "noise strength σ", 'σ', |row| row.sigma));
     }
     panels.extend(ellipse(run));
-    let slopes: Vec<String> = ['α', 'σ'].iter().filter_map(|&of| slope(run, of)).collect();
+    let slopes: Vec<String> = ['α', 'σ']
+        .iter()
+        .filter_map(|&of| slope(run, of, false))
+        .collect();
     let slopes = slopes.join(", ");
     let share = run.scenario(&["margins", "share"]);
     let share = share.and_then(|share| share.as_f64()).unwrap_or(0.5);
+    let share = format!("{} %", 100.0 * share);
     Some(Figure {
         name: "time-to-share",
         title: "How long it takes: the time-scale exponents".into(),
@@ -117,7 +121,7 @@ fn panel(
         }
     }
     let fitted = sorted.iter().filter_map(|row| Some((x(row), row.fitted?)));
-    let name = slope(run, of).unwrap_or_else(|| "fitted power law".into());
+    let name = slope(run, of, tied).unwrap_or_else(|| "fitted power law".into());
     panel.add(name, Role::Extrapolated, Shape::Line(fitted.collect()));
     for row in rows {
         let half = z * row.std_error;
@@ -134,14 +138,21 @@ fn panel(
     panel
 }
 
-/// `k ∝ α^−2.02 [2.00, 2.04]`, from the check.
-fn slope(run: &StoredRun, of: char) -> Option<String> {
+/// `k ∝ α⁻ᵃ, a = 2.02 [2.00, 2.04]`, from the check; where σ falls with α along the ladder, the line has the power of both.
+fn slope(run: &StoredRun, of: char, tied: bool) -> Option<String> {
     let checks = &run.verdict.as_ref()?.checks;
     let name = format!("exponent of {of}");
     let check = checks.iter().find(|check| check.name == name)?;
     let (estimate, interval) = check.estimate.zip(check.interval)?;
     let (letter, power) = if of == 'α' {
-        ('a', "⁻ᵃ")
+        (
+            'a',
+            if tied {
+                "⁻ᵃ σ⁻ᵇ, σ falling"
+            } else {
+                "⁻ᵃ"
+            },
+        )
     } else {
         ('b', "⁻ᵇ")
     };

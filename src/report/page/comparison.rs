@@ -2,7 +2,7 @@
 
 use super::super::table::{estimate_text, short};
 use super::tables::table;
-use super::{badge, figure_html, text, whole};
+use super::{badge, figure_html, text, unbroken, whole};
 use crate::report::figures::{Figure, settled};
 use crate::report::stored::StoredRun;
 use crate::statistics::Outcome;
@@ -92,7 +92,8 @@ fn row(run: &StoredRun) -> Vec<String> {
     let exponent = |name: &str| {
         let checks = verdict.into_iter().flat_map(|verdict| &verdict.checks);
         let mut own = checks.filter(|check| check.name == name);
-        own.next().map_or(String::new(), estimate_text)
+        let found = own.next().map_or(String::new(), estimate_text);
+        unbroken(&found)
     };
     let drift = verdict.and_then(|verdict| verdict.power?.drift);
     vec![

@@ -11,8 +11,9 @@ use quick_xml::escape::escape;
 use super::draw::{Setting, interactive, svg};
 use super::figures::Figure;
 use super::stored::StoredRun;
+use super::table::{estimate_text, predicted_text};
 use crate::statistics::Outcome;
-use crate::verify::Verdict;
+use crate::verify::{Check, Verdict};
 
 pub use comparison::comparison_page;
 
@@ -107,12 +108,12 @@ fn rests_on(run: &StoredRun, verdict: &Verdict) -> String {
     let paths: f64 = rungs.rows().filter_map(|row| row.number("paths")).sum();
     let rungs = rungs.rows().count();
     let ensembles = if rungs > 0 {
-        format!("{paths:.0} paths on {rungs} rungs, ")
+        format!("{} paths on {rungs} rungs, ", grouped(paths))
     } else {
         String::new()
     };
     let power = super::power_line(verdict);
-    let power = power.trim_end();
+    let power = power.trim_end().replace(" %", "\u{a0}%");
     let power = if power.is_empty() {
         String::new()
     } else {
@@ -150,12 +151,45 @@ fn deciding(run: &StoredRun) -> String {
             String::new()
         };
         html += &format!(
-            "<li><strong>{}{worst}</strong>: {}</li>",
+            "<li><strong>{}{worst}</strong>{}</li>",
             text(&check.title()),
-            text(&check.detail)
+            found(check)
         );
     }
     html + "</ul></section>\n"
+}
+
+/// What a check found against what it asks for, and how, folded away; where nothing was estimated, how alone.
+fn found(check: &Check) -> String {
+    let (estimate, predicted) = (estimate_text(check), predicted_text(check));
+    if estimate.is_empty() || predicted.is_empty() {
+        return format!(": {}", text(&check.detail));
+    }
+    format!(
+        ": {}, where {} is claimed <details><summary>how</summary>{}</details>",
+        unbroken(&estimate),
+        unbroken(&predicted),
+        text(&check.detail)
+    )
+}
+
+/// Numbers that stay on one line with their interval, margin or unit.
+fn unbroken(numbers: &str) -> String {
+    let joined = numbers.replace(", ", ",\u{a0}");
+    text(&joined.replace(" ±", "\u{a0}±").replace("± ", "±\u{a0}"))
+}
+
+/// `360 000`.
+fn grouped(count: f64) -> String {
+    let digits = format!("{count:.0}");
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// A figure: vector graphic for paper and for browsers without scripts, interactive on a screen.

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::super::table::{estimate_text, predicted_text, rows, short};
-use super::{badge, text};
+use super::{badge, text, unbroken};
+use crate::explain::explain;
 use crate::report::stored::StoredRun;
 use crate::verify::{BudgetRow, Check, Verdict};
 
@@ -36,12 +37,13 @@ pub fn checks(verdict: &Verdict) -> String {
             badge(check.verdict),
             text(&name),
             text(check.observable.as_deref().unwrap_or_default()),
-            text(&estimate_text(check)),
-            text(&predicted_text(check)),
+            unbroken(&estimate_text(check)),
+            unbroken(&predicted_text(check)),
             check.p_value.map_or(String::new(), short),
             check.p_difference.map_or(String::new(), short),
             format!(
-                "<details><summary>how</summary>{}</details>",
+                "<details><summary>how</summary><p>{}</p>{}</details>",
+                text(explain(&check.name).map_or("", |topic| topic.text)),
                 text(&check.detail)
             ),
         ]
@@ -64,7 +66,9 @@ pub fn checks(verdict: &Verdict) -> String {
     let mut html =
         String::from("<section aria-labelledby=\"checks\"><h2 id=\"checks\">Checks</h2>\n");
     html += &table(
-        "One row for each kind of check and observable. A check passes if its interval lies within the margin.",
+        "One row for each kind of check and observable. A check passes if its interval lies within the margin: then p (no \
+         agreement), for an error as large as the margin, is small. A small p (no difference), for no error at all, speaks \
+         against the claim.",
         &header,
         &summary,
     );
