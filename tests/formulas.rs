@@ -400,6 +400,19 @@ fn losses_that_are_no_losses_are_refused_with_the_numbers() {
         let below = loss(text);
         assert!(below.contains("the loss is negative"), "{text}: {below}");
     }
+    // Zero where it starts, but not a minimum.
+    for text in ["-(u*v - 1 - e)^2", "0.5*(u*v - 1 - e)^2 - (u - 4*v)^2"] {
+        let saddle = loss(text);
+        assert!(
+            saddle.contains("H has the negative eigenvalue -"),
+            "{text}: {saddle}"
+        );
+    }
+    // No residuals at all.
+    let none = refusal(&model(
+        "start = [2.0, 0.5]\nresiduals = [\"u*v - 1 - e for i=2..1\"]",
+    ));
+    assert!(none.contains("there are no residuals"), "{none}");
     // Two losses that are not the same.
     let two = refusal(&model(
         "start = [2.0, 0.6]\nloss = \"(u*v - 1 - e)^2\"\nresiduals = [\"u*v - 1 - e\"]",
@@ -520,5 +533,18 @@ proptest! {
             let difference = (r(&up) - r(&down)) / 2e-5;
             prop_assert!((gradient[i] - difference).abs() < 1e-8, "{} {}", gradient[i], difference);
         }
+    }
+}
+
+#[test]
+fn an_observable_is_of_the_parameters_alone() {
+    let text = "[model]\nkind = \"formula\"\nparameters = [\"u\", \"v\"]\nnoise = [\"e\"]\nstart = [2.0, 0.5]\n\
+                loss = \"0.5*f^2\"\n[model.let]\nf = \"u*v - 1 - e\"\n[observables]\n";
+    for (observable, line) in [("u + e", "f.toml:10:10:"), ("u + f", "f.toml:8:16:")] {
+        let message = refusal(&format!("{text}q = \"{observable}\"\n"));
+        assert!(
+            message.starts_with(line) && message.contains("`e` is a noise"),
+            "{message}"
+        );
     }
 }

@@ -233,21 +233,42 @@ pub(super) fn positive_part<M: Model>(
     Ok(frame)
 }
 
-/// The rank of H at a point on (or within rounding of) Γ.
+/// The rank of H at a point on Γ, or close to it.
 ///
 /// # Errors
-/// H is not finite, is zero, or has full rank.
+/// H is not finite, has no positive eigenvalue, or has full rank.
 pub fn rank_on_manifold<M: Model>(
     noisy: &NoisyLoss<M>,
     w: &DVector<f64>,
 ) -> Result<usize, GeometryError> {
+    rank(&Frame::whole(noisy, w)?, w)
+}
+
+/// The rank of H at a zero of the loss, of which H says whether it is a minimum.
+///
+/// # Errors
+/// As [`rank_on_manifold`], and a negative eigenvalue.
+pub fn rank_at_minimum<M: Model>(
+    noisy: &NoisyLoss<M>,
+    w: &DVector<f64>,
+) -> Result<usize, GeometryError> {
     let frame = Frame::whole(noisy, w)?;
+    if frame.eigenvalues.min() < -RANK_TOLERANCE * frame.eigenvalues.max() {
+        return Err(saddle(&frame, w));
+    }
+    rank(&frame, w)
+}
+
+fn rank(frame: &Frame, w: &DVector<f64>) -> Result<usize, GeometryError> {
     let rank = frame.numerical_rank();
     if rank == w.len() {
         return Err(GeometryError::IsolatedPoint {
             rank,
             w: w.as_slice().to_vec(),
         });
+    }
+    if rank == 0 && frame.eigenvalues.min() < 0.0 {
+        return Err(saddle(frame, w));
     }
     if rank == 0 {
         return Err(GeometryError::RankChange {
@@ -258,6 +279,14 @@ pub fn rank_on_manifold<M: Model>(
         });
     }
     Ok(rank)
+}
+
+fn saddle(frame: &Frame, w: &DVector<f64>) -> GeometryError {
+    GeometryError::Saddle {
+        smallest: frame.eigenvalues.min(),
+        largest: frame.eigenvalues.max(),
+        w: w.as_slice().to_vec(),
+    }
 }
 
 /// π(w): the point of Γ that Newton's method in the normal directions reaches, w ← w − H⁺(w) ∇L(w), and its frame.

@@ -22,7 +22,7 @@ pub use drift::{
 };
 pub(crate) use duals::{Duals, HyperDual};
 pub use flow_map::{descent_limit, flow_map};
-pub use frame::{Frame, RowSpace, project, rank_on_manifold, retract};
+pub use frame::{Frame, RowSpace, project, rank_at_minimum, rank_on_manifold, retract};
 pub(crate) use frame::{PROJECTION_ITERATIONS, PROJECTION_TOLERANCE, RANK_TOLERANCE, ZERO_LOSS};
 pub use least_squares::{Jacobian, minibatch_growth};
 pub use noise_order::{NoiseOrder, noise_order};
@@ -93,6 +93,19 @@ pub enum GeometryError {
         /// The rank at the start.
         rank: usize,
         /// The smallest eigenvalue on range(H).
+        smallest: f64,
+        /// λ_max.
+        largest: f64,
+        /// Where.
+        w: Vec<f64>,
+    },
+    /// H has a negative eigenvalue at a zero of the loss.
+    #[error(
+        "H has the negative eigenvalue {smallest:.3e} (the largest is {largest:.3e}) at w = {}: near this zero the loss is negative, and nothing is held there; the theory is about losses L ≥ 0",
+        short(w)
+    )]
+    Saddle {
+        /// The negative eigenvalue.
         smallest: f64,
         /// λ_max.
         largest: f64,

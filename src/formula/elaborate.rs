@@ -213,6 +213,8 @@ pub struct Elaborator<'a, A: Algebra> {
     /// Named parts that are being written out.
     open: Vec<usize>,
     path: Arc<[String]>,
+    /// Inputs from this number on are not allowed.
+    most_inputs: usize,
     steps: usize,
     level: usize,
 }
@@ -227,9 +229,17 @@ impl<'a, A: Algebra> Elaborator<'a, A> {
             parts: HashMap::new(),
             open: Vec::new(),
             path: Arc::new([]),
+            most_inputs: usize::MAX,
             steps: 0,
             level: 0,
         }
+    }
+
+    /// The same for formulas of the first `parameters` inputs alone.
+    #[must_use]
+    pub fn of_parameters(mut self, parameters: usize) -> Self {
+        self.most_inputs = parameters;
+        self
     }
 
     pub(super) fn at_path(&mut self, path: &Arc<[String]>) {
@@ -463,6 +473,9 @@ impl<'a, A: Algebra> Elaborator<'a, A> {
             offset = offset * (to - from + 1) as usize + (index - from) as usize;
         }
         match symbol {
+            Symbol::Input { first, .. } if *first >= self.most_inputs => {
+                self.fail(Problem::Noise(name.to_owned()), span)
+            }
             Symbol::Input { first, .. } => Ok(self.algebra.input(first + offset)),
             Symbol::Data { values, .. } => Ok(self.algebra.constant(values[offset])),
             Symbol::Part { formula, index } => {

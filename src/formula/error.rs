@@ -68,6 +68,16 @@ pub enum Problem {
         /// How many were given.
         given: usize,
     },
+    /// A range of indices that ends before it begins, or begins below 0.
+    #[error("`{name}` has no entries {from}..{to}: ranges go up, from 0 or more")]
+    Backwards {
+        /// What is declared.
+        name: String,
+        /// The first index.
+        from: i64,
+        /// The last one.
+        to: i64,
+    },
     /// An index beyond the ends.
     #[error("the index {index} of `{name}` is out of range: it goes from {from} to {to}")]
     Range {
@@ -92,6 +102,12 @@ pub enum Problem {
     /// A name defined by itself.
     #[error("`{0}` is defined by itself")]
     Cycle(String),
+    /// A noise where there is none.
+    #[error("`{0}` is a noise, and an observable is of the parameters alone")]
+    Noise(String),
+    /// Residuals of which there are none.
+    #[error("there are no residuals: each of the ranges is empty")]
+    NoResiduals,
     /// A name that is taken.
     #[error("the name `{0}` is {1}")]
     Taken(String, &'static str),

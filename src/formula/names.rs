@@ -189,13 +189,7 @@ pub fn declarations(
             let (from, to) = (elaborator.whole(from)?, elaborator.whole(to)?);
             if from < 0 || to < from {
                 let name = declared.name.clone();
-                let problem = Problem::Range {
-                    name,
-                    index: to,
-                    from,
-                    to: MOST_INPUTS,
-                };
-                return fail(problem);
+                return fail(Problem::Backwards { name, from, to });
             }
             ranges.push((from, to));
         }

@@ -416,7 +416,22 @@ fn hostile() -> impl Strategy<Value = String> {
         "for", "f", "g", "h", "^^", "−", "é", "\u{0}", " ",
     ]);
     let again = (0usize..2000).boxed();
+    // A formula with something wrong in its middle, or cut off.
+    let broken = (
+        formula(),
+        any::<prop::sample::Index>(),
+        words.clone(),
+        any::<bool>(),
+    );
+    let broken = broken.prop_map(|(text, place, word, cut)| {
+        let characters: Vec<_> = text.chars().collect();
+        let at = place.index(characters.len());
+        let rest = if cut { &[] } else { &characters[at..] };
+        let head: String = characters[..at].iter().collect();
+        head + word + &rest.iter().collect::<String>()
+    });
     prop_oneof![
+        broken,
         ".{0,60}",
         prop::collection::vec(words, 0..40).prop_map(|words| words.concat()),
         again.clone().prop_map(|n| "(".repeat(n)),

@@ -120,6 +120,14 @@ impl FormulaModel {
         for formula in &formulas.residuals {
             residuals.extend(elaborator.values(formula)?);
         }
+        if let (Some(first), []) = (formulas.residuals.first(), residuals.as_slice()) {
+            return Err(FormulaError {
+                problem: Problem::NoResiduals,
+                span: 0..0,
+                path: first.path.clone(),
+            });
+        }
+        let mut elaborator = Elaborator::new(&formulas.names, &mut graph).of_parameters(m);
         let observed = formulas
             .observables
             .iter()

@@ -8,7 +8,7 @@ use nalgebra::{DMatrix, DVector};
 
 use crate::derive::{
     Frame, GeometryError, NoiseOrder, Regime, RegimeEvidence, descent_limit, flow_map,
-    minibatch_growth, noise_order, rank_on_manifold, regime_near, regularizer_value,
+    minibatch_growth, noise_order, rank_at_minimum, regime_near, regularizer_value,
 };
 use crate::limit::{Coefficients, LimitProcess};
 use crate::models::{AnyModel, Model};
@@ -152,7 +152,7 @@ fn at_landing(study: &Study) -> Result<Prediction, ScenarioError> {
     let noisy = &study.noisy;
     let start = DVector::from_column_slice(&study.start);
     let landing = flow_map(noisy, &start).map_err(blame("model.start"))?;
-    let rank = rank_on_manifold(noisy, &landing).map_err(blame("model.start"))?;
+    let rank = rank_at_minimum(noisy, &landing).map_err(blame("model.start"))?;
     let frame = Frame::at(noisy, &landing, rank).map_err(blame("model.start"))?;
     for level in &study.levels {
         let product = level.step_size * frame.largest_eigenvalue();
