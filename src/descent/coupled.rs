@@ -79,7 +79,7 @@ impl<'a, M: Model, I> CoupledRungs<'a, M, I> {
             dimension,
             used: 0,
         };
-        let paths = Block::new(model, plan.start, nothing_yet);
+        let paths = Block::new(model, 1, plan.start, nothing_yet);
         let finer = plan.step_sizes.iter().skip(1).map(Some).chain([None]);
         let rungs = plan
             .step_sizes
@@ -93,11 +93,15 @@ impl<'a, M: Model, I> CoupledRungs<'a, M, I> {
         Self {
             model,
             instructions,
-            wiring: Several { sources, sizes },
+            wiring: Several {
+                sources,
+                sizes,
+                side_by_side: 1,
+            },
             noise: NoiseBuffer::new(sources, sizes, plan.sigma, streams),
             dimension,
             rungs: rungs.collect(),
-            work: Work::new(model),
+            work: Work::new(model, 1),
             driven: vec![Lanes::zero(); dimension],
         }
     }

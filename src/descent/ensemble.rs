@@ -4,9 +4,10 @@ use rayon::prelude::*;
 
 use super::kernel::{
     Advance, BLOCKS, Block, GradientAdded, Labels, NoiseBuffer, ParametersAdded,
-    ParametersMultiplied, SampleWeights, Several, Units, Wiring, Work,
+    ParametersMultiplied, Rows, SampleWeights, Several, Units, Wiring, Work,
 };
-use crate::models::{AnyModel, Model, with_model};
+use super::side_by_side::SideBySide;
+use crate::models::{AnyModel, Model, Parameters, with_model};
 use crate::noise::{Socket, Source};
 use crate::random::{LaneStreams, PathStream, Streams};
 use crate::scalar::{Baseline, Instructions, LANES, Paths, vectors};
@@ -147,8 +148,16 @@ fn run_with<M: Model, I: Instructions, J: Instructions>(
 ) -> DescentRun {
     let sizes: Vec<_> = sources.iter().map(|source| source.size(model)).collect();
     let sizes = sizes.as_slice();
-    let wiring = Several { sources, sizes };
-    let together = if M::SHORT_STEPS { BLOCKS } else { 1 };
+    let wiring = Several {
+        sources,
+        sizes,
+        side_by_side: 1,
+    };
+    let together = if M::SHORT_STEPS {
+        BLOCKS
+    } else {
+        model.side_by_side().clamp(1, BLOCKS)
+    };
     run_groups(plan, together, observe, progress, &|first, paths, alone| {
         let group = Group {
             model,
@@ -159,17 +168,22 @@ fn run_with<M: Model, I: Instructions, J: Instructions>(
             paths,
             alone,
         };
-        match sources {
-            [source] if M::SHORT_STEPS => match source.mechanism.socket() {
-                Socket::SampleWeights => group.walk(SampleWeights),
-                Socket::Labels => group.walk(Labels),
-                Socket::Units => group.walk(Units),
-                Socket::ParametersMultiplied => group.walk(ParametersMultiplied),
-                Socket::ParametersAdded => group.walk(ParametersAdded),
-                Socket::GradientAdded => group.walk(GradientAdded),
-                Socket::Formula => group.walk(wiring),
-            },
-            _ => group.walk(wiring),
+        // A constant by itself, so that loops that are never run aren't compiled.
+        if M::SHORT_STEPS {
+            match sources {
+                [source] => match source.mechanism.socket() {
+                    Socket::SampleWeights => group.walk(SampleWeights),
+                    Socket::Labels => group.walk(Labels),
+                    Socket::Units => group.walk(Units),
+                    Socket::ParametersMultiplied => group.walk(ParametersMultiplied),
+                    Socket::ParametersAdded => group.walk(ParametersAdded),
+                    Socket::GradientAdded => group.walk(GradientAdded),
+                    Socket::Formula => group.walk(wiring),
+                },
+                _ => group.walk(wiring),
+            }
+        } else {
+            group.walk_side_by_side()
         }
     })
 }
@@ -346,20 +360,46 @@ struct Group<'a, M, I, J> {
 }
 
 impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J> {
+    /// Of a model with short steps.
     fn walk<W: Wiring + 'a>(self, wiring: W) -> Box<dyn Walk + 'a> {
         let (wide, narrow) = self.instructions;
-        match (self.alone, M::SHORT_STEPS) {
-            (false, _) => Box::new(self.walkers::<W, LaneStreams, I>(wiring, wide)),
-            (true, true) => Box::new(self.walkers::<W, PathStream, J>(wiring, narrow)),
-            (true, false) => Box::new(self.walkers::<W, PathStream, I>(wiring, wide)),
+        if self.alone {
+            let noise = self.noise_of_blocks::<PathStream>();
+            Box::new(self.walkers(1, wiring, narrow, noise))
+        } else {
+            let noise = self.noise_of_blocks::<LaneStreams>();
+            Box::new(self.walkers(1, wiring, wide, noise))
         }
     }
 
-    fn walkers<W: Wiring, R: Streams, K: Instructions>(
-        self,
-        wiring: W,
-        instructions: K,
-    ) -> Walkers<'a, M, W, R, K> {
+    /// Of a model with long steps, perhaps of several blocks at once.
+    fn walk_side_by_side(self) -> Box<dyn Walk + 'a> {
+        if self.alone {
+            self.join::<PathStream>()
+        } else {
+            self.join::<LaneStreams>()
+        }
+    }
+
+    fn join<R: Streams + 'a>(self) -> Box<dyn Walk + 'a> {
+        let mut noise = self.noise_of_blocks::<R>();
+        let count = noise.len().min(self.model.side_by_side());
+        let mut joined = Vec::new();
+        while !noise.is_empty() {
+            let rest = noise.split_off(count.min(noise.len()));
+            joined.push(SideBySide::new(std::mem::replace(&mut noise, rest)));
+        }
+        let (sources, sizes) = self.noise;
+        let wiring = Several {
+            sources,
+            sizes,
+            side_by_side: count,
+        };
+        Box::new(self.walkers(count, wiring, self.instructions.0, joined))
+    }
+
+    /// One for each eight paths, or for each one.
+    fn noise_of_blocks<R: Streams>(&self) -> Vec<NoiseBuffer<'a, R>> {
         let (plan, (sources, sizes)) = (self.plan, self.noise);
         let block = |number: usize| {
             let first = self.first + number * R::Draw::COUNT;
@@ -369,37 +409,73 @@ impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J
                 first
             };
             let streams = R::of(plan.seed, u64::from(plan.level), first as u64);
-            let noise = NoiseBuffer::new(sources, sizes, plan.sigma, streams);
-            Block::new(self.model, plan.start, noise)
+            NoiseBuffer::new(sources, sizes, plan.sigma, streams)
         };
-        let blocks: Vec<_> = (0..self.paths.div_ceil(R::Draw::COUNT))
+        (0..self.paths.div_ceil(R::Draw::COUNT))
             .map(block)
+            .collect()
+    }
+
+    fn walkers<W: Wiring, R: Rows, K: Instructions>(
+        &self,
+        side_by_side: usize,
+        wiring: W,
+        instructions: K,
+        noise: Vec<R>,
+    ) -> Walkers<'a, M, W, R, K>
+    where
+        R: Clone,
+    {
+        let start = self.plan.start;
+        let blocks: Vec<_> = noise
+            .into_iter()
+            .map(|noise| Block::new(self.model, side_by_side, start, noise))
             .collect();
         Walkers {
             model: self.model,
             instructions,
             wiring,
+            side_by_side,
             kept: blocks.clone(),
             blocks,
-            work: Work::new(self.model),
+            work: Work::new(self.model, side_by_side),
         }
     }
 }
 
 /// One group's paths and their noise.
-type Blocks<'a, M, R> = Vec<Block<<M as Model>::Vector<<R as Streams>::Draw>, NoiseBuffer<'a, R>>>;
+type Blocks<M, R> = Vec<Block<<M as Model>::Vector<<R as Rows>::Draw>, R>>;
 
 /// A few blocks of paths that are advanced together, compiled for one model, wiring and number type.
-struct Walkers<'a, M: Model, W, R: Streams, I> {
+struct Walkers<'a, M: Model, W, R: Rows, I> {
     model: &'a M,
     instructions: I,
     wiring: W,
-    blocks: Blocks<'a, M, R>,
-    kept: Blocks<'a, M, R>,
+    side_by_side: usize,
+    blocks: Blocks<M, R>,
+    kept: Blocks<M, R>,
     work: Work<M::Vector<R::Draw>, R::Draw>,
 }
 
-impl<M: Model, W: Wiring, R: Streams, I: Instructions> Walk for Walkers<'_, M, W, R, I> {
+impl<M: Model, W, R: Rows, I> Walkers<'_, M, W, R, I> {
+    /// Where a path is: its block, the first of its numbers in the block's parameters, and its lane.
+    fn place(&self, path: usize) -> (usize, usize, usize) {
+        let (block, lane) = (path / R::Draw::COUNT, path % R::Draw::COUNT);
+        (block / self.side_by_side, block % self.side_by_side, lane)
+    }
+}
+
+/// Copies the state of blocks to others of the same kind, without new memory.
+fn copy<V: Parameters<R::Draw>, R: Rows + Clone>(from: &[Block<V, R>], to: &mut [Block<V, R>]) {
+    for (from, to) in from.iter().zip(to) {
+        to.w.as_mut().copy_from_slice(from.w.as_ref());
+        to.noise.clone_from(&from.noise);
+    }
+}
+
+impl<M: Model, W: Wiring, R: Rows + Clone + Send, I: Instructions> Walk
+    for Walkers<'_, M, W, R, I>
+{
     fn advance(&mut self, step_sizes: &[f64]) {
         self.instructions.run(Advance {
             model: self.model,
@@ -411,27 +487,30 @@ impl<M: Model, W: Wiring, R: Streams, I: Instructions> Walk for Walkers<'_, M, W
     }
 
     fn keep(&mut self) {
-        self.kept.clone_from_slice(&self.blocks);
+        copy(&self.blocks, &mut self.kept);
     }
 
     fn go_back(&mut self) {
-        self.blocks.clone_from_slice(&self.kept);
+        copy(&self.kept, &mut self.blocks);
     }
 
     fn parameter(&self, path: usize, i: usize) -> f64 {
-        let block = &self.blocks[path / R::Draw::COUNT];
-        block.w.as_ref()[i].lane(path % R::Draw::COUNT)
+        let (block, first, lane) = self.place(path);
+        self.blocks[block].w.as_ref()[first + i * self.side_by_side].lane(lane)
     }
 
     fn is_bounded(&self, path: usize, bound: f64) -> bool {
-        let block = &self.blocks[path / R::Draw::COUNT];
-        let lane = path % R::Draw::COUNT;
-        block.w.as_ref().iter().all(|x| x.lane(lane).abs() <= bound)
+        let (block, first, lane) = self.place(path);
+        let parameters = self.blocks[block].w.as_ref()[first..].iter();
+        let mut own = parameters.step_by(self.side_by_side);
+        own.all(|x| x.lane(lane).abs() <= bound)
     }
 
     fn silence(&mut self, path: usize) {
-        for x in self.blocks[path / R::Draw::COUNT].w.as_mut() {
-            *x.lane_mut(path % R::Draw::COUNT) = f64::NAN;
+        let (block, first, lane) = self.place(path);
+        let parameters = self.blocks[block].w.as_mut()[first..].iter_mut();
+        for x in parameters.step_by(self.side_by_side) {
+            *x.lane_mut(lane) = f64::NAN;
         }
     }
 }

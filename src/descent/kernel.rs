@@ -10,7 +10,7 @@ use crate::scalar::Instructions;
 use crate::scalar::{Lanes, Paths, Scalar};
 
 /// How many steps' noise is drawn at once, a multiple of what any law draws together.
-const STEPS_PER_DRAW: usize = 16;
+pub(super) const STEPS_PER_DRAW: usize = 16;
 
 /// Where one step's noise vector goes. Known at compile time for a single source, so that unused sockets cost nothing.
 pub(super) trait Wiring: Copy + Send + Sync {
@@ -50,6 +50,8 @@ single_socket!(
 pub(super) struct Several<'s> {
     pub sources: &'s [Source],
     pub sizes: &'s [usize],
+    /// How many blocks of paths are side by side.
+    pub side_by_side: usize,
 }
 
 impl Wiring for Several<'_> {
@@ -57,7 +59,7 @@ impl Wiring for Several<'_> {
     fn plugs<'a, S: Scalar>(&self, mut eta: &'a [S]) -> Plugs<'a, S> {
         let mut plugs = Plugs::NONE;
         for (source, &size) in self.sources.iter().zip(self.sizes) {
-            let (mine, rest) = eta.split_at(size);
+            let (mine, rest) = eta.split_at(size * self.side_by_side);
             plugs.plug(source.mechanism.socket(), mine);
             eta = rest;
         }
@@ -111,7 +113,6 @@ impl Rows for Given {
 }
 
 /// Rows that are drawn as they are needed.
-#[derive(Clone)]
 pub(super) struct NoiseBuffer<'s, R: Streams> {
     sources: &'s [Source],
     sizes: &'s [usize],
@@ -123,6 +124,26 @@ pub(super) struct NoiseBuffer<'s, R: Streams> {
     scratch: Vec<R::Draw>,
     dimension: usize,
     used: usize,
+}
+
+impl<R: Streams> Clone for NoiseBuffer<'_, R> {
+    fn clone(&self) -> Self {
+        Self {
+            samplers: self.samplers.clone(),
+            streams: self.streams.clone(),
+            rows: self.rows.clone(),
+            scratch: self.scratch.clone(),
+            ..*self
+        }
+    }
+
+    /// Takes no new memory: paths are kept every few hundred steps.
+    fn clone_from(&mut self, other: &Self) {
+        self.samplers.clone_from(&other.samplers);
+        self.streams.clone_from(&other.streams);
+        self.rows.copy_from_slice(&other.rows);
+        self.used = other.used;
+    }
 }
 
 impl<'s, R: Streams> NoiseBuffer<'s, R> {
@@ -217,19 +238,24 @@ fn fill<R: Streams>(
     }
 }
 
-/// Eight paths, or one, and their noise.
+/// Eight paths, or one, and their noise; or several times as many [side by side](Model::side_by_side).
 #[derive(Clone)]
 pub(super) struct Block<V, R> {
     pub w: V,
     pub noise: R,
 }
 
-impl<V: AsMut<[R::Draw]>, R: Rows> Block<V, R> {
+impl<V: Parameters<R::Draw>, R: Rows> Block<V, R> {
     /// All paths at `start`.
-    pub(super) fn new<M: Model<Vector<R::Draw> = V>>(model: &M, start: &[f64], noise: R) -> Self {
-        let mut w = model.zeros::<R::Draw>();
-        for (paths, &x) in w.as_mut().iter_mut().zip(start) {
-            *paths = R::Draw::constant(x);
+    pub(super) fn new<M: Model<Vector<R::Draw> = V>>(
+        model: &M,
+        side_by_side: usize,
+        start: &[f64],
+        noise: R,
+    ) -> Self {
+        let mut w = model.zeros::<R::Draw>().side_by_side(side_by_side);
+        for (paths, &x) in w.as_mut().chunks_exact_mut(side_by_side).zip(start) {
+            paths.fill(R::Draw::constant(x));
         }
         Self { w, noise }
     }
@@ -242,12 +268,13 @@ pub(super) struct Work<V, S> {
     scratch: Vec<S>,
 }
 
-impl<V, S: Scalar> Work<V, S> {
-    pub(super) fn new<M: Model<Vector<S> = V>>(model: &M) -> Self {
+impl<V: Parameters<S>, S: Scalar> Work<V, S> {
+    pub(super) fn new<M: Model<Vector<S> = V>>(model: &M, side_by_side: usize) -> Self {
+        let zeros = model.zeros::<S>().side_by_side(side_by_side);
         Self {
-            point: model.zeros::<S>(),
-            gradient: model.zeros::<S>(),
-            scratch: vec![S::zero(); model.scratch()],
+            point: zeros.clone(),
+            gradient: zeros,
+            scratch: vec![S::zero(); side_by_side * model.scratch()],
         }
     }
 }

@@ -5,6 +5,7 @@
 mod coupled;
 mod ensemble;
 mod kernel;
+mod side_by_side;
 
 pub use coupled::{Coupled, CoupledPlan, coupled_rungs};
 pub use ensemble::{
