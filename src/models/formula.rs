@@ -16,6 +16,11 @@ const MOST_PRINTED_NOISES: usize = 24;
 /// So many components of a gradient are printed.
 const MOST_PRINTED: usize = 8;
 
+/// So many slots of eight paths each are read and written fast (16 KiB).
+const SLOTS_IN_CACHE: usize = 256;
+/// More blocks at once gain little.
+const MOST_SIDE_BY_SIDE: usize = 8;
+
 /// The formulas of a model, read but not yet compiled. Inputs are the parameters, then the noises.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Formulas {
@@ -459,8 +464,10 @@ impl Model for FormulaModel {
         loss[0]
     }
 
+    /// As many as keep the slots in the fastest cache.
     fn side_by_side(&self) -> usize {
-        std::env::var("SIDE").map_or(8, |x| x.parse().unwrap())
+        let largest = self.0.all_tapes().map(Tape::slots).max().unwrap_or(0);
+        (SLOTS_IN_CACHE / largest.max(1)).clamp(1, MOST_SIDE_BY_SIDE)
     }
 
     fn scratch(&self) -> usize {
