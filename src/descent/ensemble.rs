@@ -416,16 +416,13 @@ impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J
             .collect()
     }
 
-    fn walkers<W: Wiring, R: Rows, K: Instructions>(
+    fn walkers<W: Wiring, R: Rows + Clone, K: Instructions>(
         &self,
         side_by_side: usize,
         wiring: W,
         instructions: K,
         noise: Vec<R>,
-    ) -> Walkers<'a, M, W, R, K>
-    where
-        R: Clone,
-    {
+    ) -> Walkers<'a, M, W, R, K> {
         let start = self.plan.start;
         let blocks: Vec<_> = noise
             .into_iter()
