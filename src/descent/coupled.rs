@@ -86,17 +86,17 @@ impl<'a, M: Model, I> CoupledRungs<'a, M, I> {
             .map(|(&size, finer)| Rung {
                 step_size: size,
                 coarsening: finer.map(|finer| Coarsening::new((size / finer).round(), dimension)),
-                w: starting(model, plan.start),
+                w: starting(model, plan.start, 1),
                 rows: Vec::new(),
             });
         Self {
             model,
             instructions,
-            wiring: Several { sources, sizes },
+            wiring: Several::of(sources, sizes),
             noise: NoiseBuffer::new(sources, sizes, plan.sigma, streams),
             dimension,
             rungs: rungs.collect(),
-            work: Work::new(model),
+            work: Work::new(model, 1),
             driven: vec![Lanes::zero(); dimension],
             step_sizes: Vec::new(),
         }

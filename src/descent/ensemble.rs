@@ -7,6 +7,7 @@ use super::kernel::{
     Several, Together, Units, Wiring, Work, starting,
 };
 use super::rows::NoiseBuffer;
+use super::side_by_side::SideBySide;
 use crate::models::{AnyModel, Model, with_model};
 use crate::noise::{Socket, Source};
 use crate::random::{LaneStreams, PathStream, Streams};
@@ -148,8 +149,11 @@ fn run_with<M: Model, I: Instructions, J: Instructions>(
 ) -> DescentRun {
     let sizes: Vec<_> = sources.iter().map(|source| source.size(model)).collect();
     let sizes = sizes.as_slice();
-    let wiring = Several { sources, sizes };
-    let together = if M::SHORT_STEPS { BLOCKS } else { 1 };
+    let together = if M::SHORT_STEPS {
+        BLOCKS
+    } else {
+        model.side_by_side().max(1)
+    };
     run_groups(plan, together, observe, progress, &|first, paths, alone| {
         let group = Group {
             model,
@@ -159,24 +163,30 @@ fn run_with<M: Model, I: Instructions, J: Instructions>(
             first,
             paths,
         };
-        match sources {
-            _ if alone => group.one_by_one(wiring),
-            [source] if M::SHORT_STEPS => match source.mechanism.socket() {
-                Socket::SampleWeights => group.in_lanes(SampleWeights),
-                Socket::Labels => group.in_lanes(Labels),
-                Socket::Units => group.in_lanes(Units),
-                Socket::ParametersMultiplied => group.in_lanes(ParametersMultiplied),
-                Socket::ParametersAdded => group.in_lanes(ParametersAdded),
-                Socket::GradientAdded => group.in_lanes(GradientAdded),
-                Socket::Formula => group.in_lanes(wiring),
-            },
-            _ => group.in_lanes(wiring),
+        if !M::SHORT_STEPS {
+            return group.side_by_side(alone);
+        }
+        let wiring = Several::of(sources, sizes);
+        if alone {
+            return group.one_by_one(wiring);
+        }
+        let [source] = sources else {
+            return group.in_lanes(wiring);
+        };
+        match source.mechanism.socket() {
+            Socket::SampleWeights => group.in_lanes(SampleWeights),
+            Socket::Labels => group.in_lanes(Labels),
+            Socket::Units => group.in_lanes(Units),
+            Socket::ParametersMultiplied => group.in_lanes(ParametersMultiplied),
+            Socket::ParametersAdded => group.in_lanes(ParametersAdded),
+            Socket::GradientAdded => group.in_lanes(GradientAdded),
+            Socket::Formula => group.in_lanes(wiring),
         }
     })
 }
 
 /// Some paths on their way, whatever their model, noise and number type: what is compiled once for all of them.
-trait Walk {
+pub(super) trait Walk {
     /// Takes a step of each of these sizes.
     fn advance(&mut self, step_sizes: &[f64]);
     /// Remembers where everything is.
@@ -346,25 +356,31 @@ struct Group<'a, M, I, J> {
 }
 
 impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J> {
+    /// Paths of a model with short steps.
     fn in_lanes<W: Wiring + 'a>(self, wiring: W) -> Box<dyn Walk + 'a> {
-        let instructions = self.instructions.0;
-        Box::new(self.walkers::<W, LaneStreams, I>(wiring, instructions))
+        let noise = self.noise_of_blocks::<LaneStreams>();
+        Box::new(self.walkers(wiring, self.instructions.0, noise))
     }
 
     fn one_by_one(self, wiring: Several<'a>) -> Box<dyn Walk + 'a> {
-        let (wide, narrow) = self.instructions;
-        if M::SHORT_STEPS {
-            Box::new(self.walkers::<_, PathStream, J>(wiring, narrow))
+        let noise = self.noise_of_blocks::<PathStream>();
+        Box::new(self.walkers(wiring, self.instructions.1, noise))
+    }
+
+    /// Paths of a model with long steps.
+    fn side_by_side(self, alone: bool) -> Box<dyn Walk + 'a> {
+        let (model, start, wide) = (self.model, self.plan.start, self.instructions.0);
+        if alone {
+            let noise = self.noise_of_blocks::<PathStream>();
+            Box::new(SideBySide::new(model, wide, self.noise, start, noise))
         } else {
-            Box::new(self.walkers::<_, PathStream, I>(wiring, wide))
+            let noise = self.noise_of_blocks::<LaneStreams>();
+            Box::new(SideBySide::new(model, wide, self.noise, start, noise))
         }
     }
 
-    fn walkers<W: Wiring, R: Streams, K: Instructions>(
-        self,
-        wiring: W,
-        instructions: K,
-    ) -> Walkers<'a, M, W, R, K> {
+    /// One for each eight paths, or for each one.
+    fn noise_of_blocks<R: Streams>(&self) -> Vec<NoiseBuffer<'a, R>> {
         let (plan, (sources, sizes)) = (self.plan, self.noise);
         let block = |number: usize| {
             let first = self.first + number * R::Draw::COUNT;
@@ -374,21 +390,32 @@ impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J
                 first
             };
             let streams = R::of(plan.seed, u64::from(plan.level), first as u64);
-            Block {
-                w: starting(self.model, plan.start),
-                noise: NoiseBuffer::new(sources, sizes, plan.sigma, streams),
-            }
+            NoiseBuffer::new(sources, sizes, plan.sigma, streams)
         };
-        let blocks: Vec<_> = (0..self.paths.div_ceil(R::Draw::COUNT))
+        (0..self.paths.div_ceil(R::Draw::COUNT))
             .map(block)
-            .collect();
+            .collect()
+    }
+
+    fn walkers<W: Wiring, R: Streams, K: Instructions>(
+        &self,
+        wiring: W,
+        instructions: K,
+        noise: Vec<NoiseBuffer<'a, R>>,
+    ) -> Walkers<'a, M, W, R, K> {
+        let w = starting::<M, R::Draw>(self.model, self.plan.start, 1);
+        let block = |noise| Block {
+            w: w.clone(),
+            noise,
+        };
+        let blocks: Vec<_> = noise.into_iter().map(block).collect();
         Walkers {
             model: self.model,
             instructions,
             wiring,
             kept: blocks.clone(),
             blocks,
-            work: Work::new(self.model),
+            work: Work::new(self.model, 1),
         }
     }
 }

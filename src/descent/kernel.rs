@@ -46,6 +46,19 @@ single_socket!(
 pub(super) struct Several<'s> {
     pub sources: &'s [Source],
     pub sizes: &'s [usize],
+    /// How many blocks of paths are side by side.
+    pub side_by_side: usize,
+}
+
+impl<'s> Several<'s> {
+    /// For a block by itself.
+    pub(super) fn of(sources: &'s [Source], sizes: &'s [usize]) -> Self {
+        Self {
+            sources,
+            sizes,
+            side_by_side: 1,
+        }
+    }
 }
 
 impl Wiring for Several<'_> {
@@ -53,7 +66,7 @@ impl Wiring for Several<'_> {
     fn plugs<'a, S: Scalar>(&self, mut eta: &'a [S]) -> Plugs<'a, S> {
         let mut plugs = Plugs::NONE;
         for (source, &size) in self.sources.iter().zip(self.sizes) {
-            let (mine, rest) = eta.split_at(size);
+            let (mine, rest) = eta.split_at(size * self.side_by_side);
             plugs.plug(source.mechanism.socket(), mine);
             eta = rest;
         }
@@ -61,11 +74,15 @@ impl Wiring for Several<'_> {
     }
 }
 
-/// w₀ for every path of a block.
-pub(super) fn starting<M: Model, S: Scalar>(model: &M, start: &[f64]) -> M::Vector<S> {
-    let mut w = model.zeros::<S>();
-    for (paths, &x) in w.as_mut().iter_mut().zip(start) {
-        *paths = S::constant(x);
+/// w₀ for every path of a block, or of some blocks side by side.
+pub(super) fn starting<M: Model, S: Scalar>(
+    model: &M,
+    start: &[f64],
+    side_by_side: usize,
+) -> M::Vector<S> {
+    let mut w = model.zeros::<S>().side_by_side(side_by_side);
+    for (paths, &x) in w.as_mut().chunks_exact_mut(side_by_side).zip(start) {
+        paths.fill(S::constant(x));
     }
     w
 }
@@ -78,12 +95,13 @@ pub(super) struct Work<V, S> {
     scratch: Vec<S>,
 }
 
-impl<V, S: Scalar> Work<V, S> {
-    pub(super) fn new<M: Model<Vector<S> = V>>(model: &M) -> Self {
+impl<V: Parameters<S>, S: Scalar> Work<V, S> {
+    pub(super) fn new<M: Model<Vector<S> = V>>(model: &M, side_by_side: usize) -> Self {
+        let zeros = model.zeros::<S>().side_by_side(side_by_side);
         Self {
-            point: model.zeros::<S>(),
-            gradient: model.zeros::<S>(),
-            scratch: vec![S::zero(); model.scratch()],
+            point: zeros.clone(),
+            gradient: zeros,
+            scratch: vec![S::zero(); side_by_side * model.scratch()],
         }
     }
 }

@@ -6,6 +6,7 @@ mod coupled;
 mod ensemble;
 mod kernel;
 mod rows;
+mod side_by_side;
 
 pub use coupled::{Coupled, CoupledPlan, coupled_rungs};
 pub use ensemble::{

@@ -138,7 +138,7 @@ fn fill<R: Streams>(
     }
 }
 
-/// Draws the next rows of noise; a type for the same reason as [`Advance`].
+/// Draws the next rows of noise; a type for the same reason as [`super::kernel::Advance`].
 struct Draw<'b, 's, R: Streams>(&'b mut NoiseBuffer<'s, R>);
 
 impl<R: Streams> NullaryFnOnce for Draw<'_, '_, R> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::function::Function;
 use super::graph::{Graph, Id, Node};
-use super::tape::{Op, Row, Stride, Tape};
+use super::tape::{Instruction, Op, Row, Stride, Tape};
 
 /// Sums of the same terms are a matrix product from this many of them on, and as many terms.
 const SMALLEST_MATRIX: usize = 4;
@@ -181,6 +181,10 @@ impl Compiler<'_> {
         first as u32
     }
 
+    fn put(&mut self, out: u32, op: Op) {
+        self.tape.code.push(Instruction { out, op });
+    }
+
     /// Loops for nodes of one kind.
     fn loops(&mut self, kind: Kind, ids: Vec<Id>) {
         let single = !matches!(kind, Kind::Product | Kind::Quotient | Kind::Pair(..));
@@ -228,19 +232,10 @@ impl Compiler<'_> {
             let count = count as u32;
             let number = f64::from_bits;
             let op = match kind {
-                Kind::Constant(x) => Op::Constant {
-                    out,
-                    value: number(x),
-                },
-                Kind::Product if count == 1 => Op::Product {
-                    out,
-                    a: a.first,
-                    b: b.first,
-                },
-                Kind::Product | Kind::Wide => Op::Products { out, a, b, count },
-                Kind::Quotient => Op::Quotients { out, a, b, count },
+                Kind::Constant(x) => Op::Constant { value: number(x) },
+                Kind::Product | Kind::Wide => Op::Products { a, b, count },
+                Kind::Quotient => Op::Quotients { a, b, count },
                 Kind::Affine(k, c) => Op::Affine {
-                    out,
                     a: first,
                     count,
                     k: number(k),
@@ -248,15 +243,7 @@ impl Compiler<'_> {
                 },
                 Kind::Pair(k, c, d) => {
                     let (k, c, d) = (number(k), number(c), number(d));
-                    if count == 1 {
-                        let (a, b) = (a.first, b.first);
-                        let op = Op::Pair { out, a, b, k, c, d };
-                        self.tape.code.push(op);
-                        left = later;
-                        continue;
-                    }
                     Op::Pairs {
-                        out,
                         a,
                         b,
                         count,
@@ -266,19 +253,13 @@ impl Compiler<'_> {
                     }
                 }
                 Kind::Power(p) => Op::Powers {
-                    out,
                     a: first,
                     count,
                     p: number(p),
                 },
-                Kind::Apply(f) => Op::Apply {
-                    out,
-                    a: first,
-                    count,
-                    f,
-                },
+                Kind::Apply(f) => Op::Apply { a: first, count, f },
             };
-            self.tape.code.push(op);
+            self.put(out, op);
             left = later;
         }
     }
@@ -349,7 +330,7 @@ impl Compiler<'_> {
                 self.tape.list.extend(&block.slots);
                 let count = block.slots.len() as u32;
                 let out = self.take(block.slots.len());
-                self.tape.code.push(Op::Gather { out, count, list });
+                self.put(out, Op::Gather { count, list });
                 out
             };
             ready.push((position[block.sums[0]], from, matrix));
@@ -369,15 +350,15 @@ impl Compiler<'_> {
             self.tape.rows.push(Row { constant, terms });
         }
         let count = ids.len() as u32;
-        self.tape.code.push(Op::Rows { out, count, row });
+        self.put(out, Op::Rows { count, row });
         for (block, (first, from, matrix)) in dense.into_iter().zip(ready) {
-            self.tape.code.push(Op::Dense {
-                out: out + first as u32,
+            let op = Op::Dense {
                 count: block.sums.len() as u32,
                 from,
                 rows: block.slots.len() as u32,
                 matrix,
-            });
+            };
+            self.put(out + first as u32, op);
         }
     }
 }

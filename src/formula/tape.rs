@@ -3,48 +3,26 @@
 use super::function::Function;
 use crate::scalar::{Scalar, add_combined_rows};
 
-/// One instruction. `out`, `a`, `b` and `from` are the first slots of what it writes and reads; what it writes lies beyond
-/// all that it reads.
+/// One instruction: what it does, and the first slot that it writes, beyond all that it reads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Instruction {
+    pub out: u32,
+    pub op: Op,
+}
+
+/// What an instruction does for each slot i that it writes. `a`, `b` and `from` are the first slots of what it reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Op {
     /// out = value.
-    Constant { out: u32, value: f64 },
-    /// out = a·b, a single number.
-    Product { out: u32, a: u32, b: u32 },
+    Constant { value: f64 },
     /// outᵢ = aᵢ·bᵢ.
-    Products {
-        out: u32,
-        a: Stride,
-        b: Stride,
-        count: u32,
-    },
+    Products { a: Stride, b: Stride, count: u32 },
     /// outᵢ = aᵢ/bᵢ.
-    Quotients {
-        out: u32,
-        a: Stride,
-        b: Stride,
-        count: u32,
-    },
+    Quotients { a: Stride, b: Stride, count: u32 },
     /// outᵢ = k + c·aᵢ.
-    Affine {
-        out: u32,
-        a: u32,
-        count: u32,
-        k: f64,
-        c: f64,
-    },
-    /// out = k + c·a + d·b, a single number.
-    Pair {
-        out: u32,
-        a: u32,
-        b: u32,
-        k: f64,
-        c: f64,
-        d: f64,
-    },
+    Affine { a: u32, count: u32, k: f64, c: f64 },
     /// outᵢ = k + c·aᵢ + d·bᵢ.
     Pairs {
-        out: u32,
         a: Stride,
         b: Stride,
         count: u32,
@@ -53,31 +31,20 @@ pub(super) enum Op {
         d: f64,
     },
     /// outᵢ = aᵢᵖ.
-    Powers {
-        out: u32,
-        a: u32,
-        count: u32,
-        p: f64,
-    },
+    Powers { a: u32, count: u32, p: f64 },
     /// outᵢ = f(aᵢ).
-    Apply {
-        out: u32,
-        a: u32,
-        count: u32,
-        f: Function,
-    },
+    Apply { a: u32, count: u32, f: Function },
     /// outᵢ = row number `row` + i, a constant and terms.
-    Rows { out: u32, count: u32, row: u32 },
+    Rows { count: u32, row: u32 },
     /// outⱼ += Σᵢ fromᵢ Mᵢⱼ with the `rows`×`count` numbers of M from `matrix` on.
     Dense {
-        out: u32,
         count: u32,
         from: u32,
         rows: u32,
         matrix: u32,
     },
     /// Copies slots, listed from `list` on, to consecutive ones.
-    Gather { out: u32, count: u32, list: u32 },
+    Gather { count: u32, list: u32 },
 }
 
 /// Consecutive slots, or the same one again and again.
@@ -99,7 +66,7 @@ pub(super) struct Row {
 pub struct Tape {
     pub(super) inputs: usize,
     pub(super) slots: usize,
-    pub(super) code: Vec<Op>,
+    pub(super) code: Vec<Instruction>,
     pub(super) rows: Vec<Row>,
     pub(super) matrices: Vec<f64>,
     pub(super) list: Vec<u32>,
@@ -123,24 +90,24 @@ impl Tape {
         self.code.len()
     }
 
-    /// Runs it: `slots` has its length and begins with the inputs, the others hold anything.
+    /// Runs it for so many blocks at once: each slot is that many numbers one after another, so that an instruction is read
+    /// once for all of them. `slots` has room for all and begins with the inputs, the others hold anything.
     #[inline(always)]
-    pub fn run<S: Scalar>(&self, slots: &mut [S]) {
-        for op in &self.code {
-            self.step(*op, slots);
+    pub fn run<S: Scalar>(&self, blocks: usize, slots: &mut [S]) {
+        for Instruction { out, op } in &self.code {
+            let (known, new) = slots.split_at_mut(*out as usize * blocks);
+            self.step(op, blocks, known, new);
         }
     }
 
     /// Writes the outputs after a run.
     #[inline(always)]
-    pub fn write_outputs<S: Scalar>(&self, slots: &[S], outputs: &mut [S]) {
+    pub fn write_outputs<S: Scalar>(&self, blocks: usize, slots: &[S], outputs: &mut [S]) {
         for &(from, to, count) in &self.outputs {
-            let (from, to, count) = (from as usize, to as usize, count as usize);
-            for (output, &slot) in outputs[to..to + count]
-                .iter_mut()
-                .zip(&slots[from..from + count])
-            {
-                *output = slot;
+            let to = to as usize * blocks;
+            let values = slice(slots, from, count, blocks);
+            for (output, &value) in outputs[to..].iter_mut().zip(values) {
+                *output = value;
                 S::element_done();
             }
         }
@@ -151,29 +118,24 @@ impl Tape {
         let mut slots = vec![S::zero(); self.slots];
         let given = inputs.len().min(self.inputs);
         slots[..given].copy_from_slice(&inputs[..given]);
-        self.run(&mut slots);
+        self.run(1, &mut slots);
         let count = self.outputs.iter().map(|&(.., count)| count as usize).sum();
         let mut outputs = vec![S::zero(); count];
-        self.write_outputs(&slots, &mut outputs);
+        self.write_outputs(1, &slots, &mut outputs);
         outputs
     }
 
     #[inline(always)]
-    fn step<S: Scalar>(&self, op: Op, slots: &mut [S]) {
-        match op {
-            Op::Constant { out, value } => slots[out as usize] = S::constant(value),
-            Op::Product { out, a, b } => {
-                slots[out as usize] = slots[a as usize] * slots[b as usize];
+    fn step<S: Scalar>(&self, op: &Op, blocks: usize, known: &[S], new: &mut [S]) {
+        match *op {
+            Op::Constant { value } => new[..blocks].fill(S::constant(value)),
+            Op::Products { a, b, count } => {
+                pairwise(new, known, (a, b), count, blocks, |a, b| a * b);
             }
-            Op::Products { out, a, b, count } => pairwise(slots, out, (a, b), count, |a, b| a * b),
-            Op::Quotients { out, a, b, count } => pairwise(slots, out, (a, b), count, |a, b| a / b),
-            Op::Pair { out, a, b, k, c, d } => {
-                let (k, c, d) = (S::constant(k), S::constant(c), S::constant(d));
-                let first = slots[a as usize].mul_add(c, k);
-                slots[out as usize] = slots[b as usize].mul_add(d, first);
+            Op::Quotients { a, b, count } => {
+                pairwise(new, known, (a, b), count, blocks, |a, b| a / b);
             }
             Op::Pairs {
-                out,
                 a,
                 b,
                 count,
@@ -182,65 +144,65 @@ impl Tape {
                 d,
             } => {
                 let (k, c, d) = (S::constant(k), S::constant(c), S::constant(d));
-                pairwise(slots, out, (a, b), count, |a, b| {
+                pairwise(new, known, (a, b), count, blocks, |a, b| {
                     b.mul_add(d, a.mul_add(c, k))
                 });
             }
-            Op::Affine {
-                out,
-                a,
-                count,
-                k,
-                c,
-            } => {
+            Op::Affine { a, count, k, c } => {
                 let (k, c) = (S::constant(k), S::constant(c));
-                each(slots, out, a, count, |x| x.mul_add(c, k));
+                each(new, slice(known, a, count, blocks), |x| x.mul_add(c, k));
             }
-            Op::Powers { out, a, count, p } => each(slots, out, a, count, |x| x.powf(p)),
-            Op::Apply { out, a, count, f } => each(slots, out, a, count, |x| f.of(x)),
-            Op::Rows { out, count, row } => {
-                let (known, new) = slots.split_at_mut(out as usize);
+            Op::Powers { a, count, p } => {
+                each(new, slice(known, a, count, blocks), |x| x.powf(p));
+            }
+            Op::Apply { a, count, f } => {
+                each(new, slice(known, a, count, blocks), |x| f.of(x));
+            }
+            Op::Rows { count, row } => {
                 let rows = &self.rows[row as usize..(row + count) as usize];
-                for (out, row) in new.iter_mut().zip(rows) {
-                    let mut sum = S::constant(row.constant);
-                    for &(slot, c) in &row.terms {
-                        sum = known[slot as usize].mul_add(S::constant(c), sum);
+                for (out, row) in new.chunks_exact_mut(blocks).zip(rows) {
+                    for (block, out) in out.iter_mut().enumerate() {
+                        let mut sum = S::constant(row.constant);
+                        for &(slot, c) in &row.terms {
+                            let x = known[slot as usize * blocks + block];
+                            sum = x.mul_add(S::constant(c), sum);
+                        }
+                        *out = sum;
+                        S::element_done();
                     }
-                    *out = sum;
-                    S::element_done();
                 }
             }
             Op::Dense {
-                out,
                 count,
                 from,
                 rows,
                 matrix,
             } => {
-                let (known, new) = slots.split_at_mut(out as usize);
+                let from = slice(known, from, rows, blocks);
                 let (count, rows) = (count as usize, rows as usize);
                 let matrix = &self.matrices[matrix as usize..matrix as usize + rows * count];
-                let from = &known[from as usize..from as usize + rows];
-                add_combined_rows(&mut new[..count], from, matrix);
+                add_combined_blocks(&mut new[..count * blocks], from, matrix, blocks);
             }
-            Op::Gather { out, count, list } => {
-                let (known, new) = slots.split_at_mut(out as usize);
+            Op::Gather { count, list } => {
                 let list = &self.list[list as usize..(list + count) as usize];
-                for (out, &slot) in new.iter_mut().zip(list) {
-                    *out = known[slot as usize];
-                    S::element_done();
+                for (out, &slot) in new.chunks_exact_mut(blocks).zip(list) {
+                    each(out, slice(known, slot, 1, blocks), |x| x);
                 }
             }
         }
     }
 }
 
+/// The numbers of `count` slots from `first` on.
+#[inline(always)]
+fn slice<S>(slots: &[S], first: u32, count: u32, blocks: usize) -> &[S] {
+    &slots[first as usize * blocks..][..count as usize * blocks]
+}
+
 /// outᵢ = f(aᵢ).
 #[inline(always)]
-fn each<S: Scalar>(slots: &mut [S], out: u32, a: u32, count: u32, f: impl Fn(S) -> S) {
-    let (known, new) = slots.split_at_mut(out as usize);
-    let a = &known[a as usize..(a + count) as usize];
-    for (out, &a) in new.iter_mut().zip(a) {
+fn each<S: Scalar>(out: &mut [S], a: &[S], f: impl Fn(S) -> S) {
+    for (out, &a) in out.iter_mut().zip(a) {
         *out = f(a);
         S::element_done();
     }
@@ -248,38 +210,52 @@ fn each<S: Scalar>(slots: &mut [S], out: u32, a: u32, count: u32, f: impl Fn(S) 
 
 /// outᵢ = f(aᵢ, bᵢ).
 #[inline(always)]
+fn both<S: Scalar>(out: &mut [S], a: &[S], b: &[S], f: impl Fn(S, S) -> S) {
+    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *out = f(a, b);
+        S::element_done();
+    }
+}
+
+/// The same for slots, of which one operand may be the same again and again.
+#[inline(always)]
 fn pairwise<S: Scalar>(
-    slots: &mut [S],
-    out: u32,
+    new: &mut [S],
+    known: &[S],
     (a, b): (Stride, Stride),
     count: u32,
+    blocks: usize,
     f: impl Fn(S, S) -> S,
 ) {
-    let (known, new) = slots.split_at_mut(out as usize);
-    let new = &mut new[..count as usize];
-    let many = |stride: Stride| &known[stride.first as usize..(stride.first + count) as usize];
-    match (a.moves, b.moves) {
-        (true, true) => {
-            for ((out, &a), &b) in new.iter_mut().zip(many(a)).zip(many(b)) {
-                *out = f(a, b);
-                S::element_done();
-            }
-        }
-        (false, _) => {
-            let one = known[a.first as usize];
-            if !b.moves {
-                new.fill(f(one, known[b.first as usize]));
-                return;
-            }
-            for (out, &b) in new.iter_mut().zip(many(b)) {
-                *out = f(one, b);
-                S::element_done();
-            }
-        }
-        (true, false) => {
-            let one = known[b.first as usize];
-            for (out, &a) in new.iter_mut().zip(many(a)) {
-                *out = f(a, one);
+    let operand = |stride: Stride| {
+        let count = if stride.moves { count } else { 1 };
+        slice(known, stride.first, count, blocks)
+    };
+    let (x, y) = (operand(a), operand(b));
+    if a.moves && b.moves {
+        both(new, x, y, f);
+        return;
+    }
+    let outs = new.chunks_exact_mut(blocks).take(count as usize);
+    let xs = x.chunks_exact(blocks).cycle();
+    let ys = y.chunks_exact(blocks).cycle();
+    for ((out, x), y) in outs.zip(xs).zip(ys) {
+        both(out, x, y, &f);
+    }
+}
+
+/// [`add_combined_rows`] for blocks.
+#[inline(always)]
+fn add_combined_blocks<S: Scalar>(y: &mut [S], a: &[S], matrix: &[f64], blocks: usize) {
+    if blocks == 1 {
+        add_combined_rows(y, a, matrix);
+        return;
+    }
+    let rows = matrix.chunks_exact(y.len() / blocks);
+    for (a, row) in a.chunks_exact(blocks).zip(rows) {
+        for (y, &x) in y.chunks_exact_mut(blocks).zip(row) {
+            for (y, &a) in y.iter_mut().zip(a) {
+                *y = a.mul_add(S::constant(x), *y);
                 S::element_done();
             }
         }

@@ -16,6 +16,11 @@ const MOST_PRINTED_NOISES: usize = 24;
 /// So many components of a gradient are printed.
 const MOST_PRINTED: usize = 8;
 
+/// So many slots of eight paths each are read and written fast (16 KiB).
+const SLOTS_IN_CACHE: usize = 256;
+/// More blocks at once gain little.
+const MOST_SIDE_BY_SIDE: usize = 16;
+
 /// The formulas of a model, read but not yet compiled. Inputs are the parameters, then the noises.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Formulas {
@@ -397,15 +402,18 @@ impl Compiled {
         slots: &mut [S],
     ) -> &'a Tape {
         let (m, d) = self.sizes;
-        slots[..m].copy_from_slice(w);
-        put(&mut slots[m..m + d], noise.formula);
+        let blocks = w.len() / m;
+        let (parameters, rest) = slots.split_at_mut(m * blocks);
+        parameters.copy_from_slice(w);
+        let (formula, rest) = rest.split_at_mut(d * blocks);
+        put(formula, noise.formula);
         if let Some(squares) = &self.squares
             && !(noise.weights.is_empty() && noise.labels.is_empty())
         {
-            let n = squares.residuals.len();
-            let from = m + d;
-            put(&mut slots[from..from + n], noise.weights);
-            put(&mut slots[from + n..from + 2 * n], noise.labels);
+            let n = squares.residuals.len() * blocks;
+            let (weights, labels) = rest.split_at_mut(n);
+            put(weights, noise.weights);
+            put(&mut labels[..n], noise.labels);
             return weighted(squares);
         }
         plain
@@ -458,10 +466,16 @@ impl Model for FormulaModel {
         let tape = self
             .0
             .begin(&self.0.loss, |squares| &squares.loss, w, noise, &mut slots);
-        tape.run(&mut slots[..tape.slots()]);
+        tape.run(1, &mut slots);
         let mut loss = [S::zero()];
-        tape.write_outputs(&slots, &mut loss);
+        tape.write_outputs(1, &slots, &mut loss);
         loss[0]
+    }
+
+    /// As many as keep the slots in the fastest cache.
+    fn side_by_side(&self) -> usize {
+        let largest = self.0.all_tapes().map(Tape::slots).max().unwrap_or(0);
+        (SLOTS_IN_CACHE / largest.max(1)).clamp(1, MOST_SIDE_BY_SIDE)
     }
 
     fn scratch(&self) -> usize {
@@ -484,9 +498,9 @@ impl Model for FormulaModel {
             noise,
             scratch,
         );
-        let slots = &mut scratch[..tape.slots()];
-        tape.run(slots);
-        tape.write_outputs(slots, gradient);
+        let blocks = w.len() / self.0.sizes.0;
+        tape.run(blocks, scratch);
+        tape.write_outputs(blocks, scratch, gradient);
     }
 
     fn least_squares(&self) -> Option<LeastSquares> {
@@ -514,9 +528,9 @@ impl Model for FormulaModel {
         let (slots, rest) = scratch.split_at_mut(tape.slots());
         slots[..m].copy_from_slice(w);
         put(&mut slots[m..m + d], units);
-        tape.run(slots);
+        tape.run(1, slots);
         let outputs = &mut rest[..m + d + 1];
-        tape.write_outputs(slots, outputs);
+        tape.write_outputs(1, slots, outputs);
         gradient.copy_from_slice(&outputs[..m]);
         outputs[m + d]
     }

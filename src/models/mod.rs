@@ -94,6 +94,11 @@ impl<S: Scalar> Injection<'_, S> {
 pub trait Parameters<S: Scalar>: AsRef<[S]> + AsMut<[S]> + Clone + Send {
     /// w ← w + factor·g.
     fn add_scaled(&mut self, factor: S, gradient: &Self);
+
+    /// Each number so many times, one after another; an array has room for one time only.
+    fn side_by_side(self, _times: usize) -> Self {
+        self
+    }
 }
 
 impl<S: Scalar, const M: usize> Parameters<S> for [S; M] {
@@ -108,6 +113,11 @@ impl<S: Scalar> Parameters<S> for Vec<S> {
     #[inline(always)]
     fn add_scaled(&mut self, factor: S, gradient: &Self) {
         scalar::add_scaled(self, factor, gradient);
+    }
+
+    fn side_by_side(self, times: usize) -> Self {
+        let each = self.into_iter();
+        each.flat_map(|x| std::iter::repeat_n(x, times)).collect()
     }
 }
 
@@ -186,6 +196,13 @@ pub trait Model: Send + Sync {
 
     /// L̂(w, η). `w` has length m.
     fn loss<S: Scalar>(&self, w: &[S], noise: &Injection<S>) -> S;
+
+    /// How many blocks of paths [`Model::gradient`] can take at once, at most: w, the noises and the gradient then have that many
+    /// numbers for each one, one after another, and the working space is so much larger. For models with `Vec`s of
+    /// parameters and without [`Model::SHORT_STEPS`] only.
+    fn side_by_side(&self) -> usize {
+        1
+    }
 
     /// How many numbers of working space a gradient needs.
     fn scratch(&self) -> usize {
@@ -297,6 +314,10 @@ macro_rules! any_model {
             #[inline]
             fn loss<S: Scalar>(&self, w: &[S], noise: &Injection<S>) -> S {
                 match self { $(Self::$kind(model) => model.loss(w, noise)),+ }
+            }
+
+            fn side_by_side(&self) -> usize {
+                match self { $(Self::$kind(model) => model.side_by_side()),+ }
             }
 
             fn scratch(&self) -> usize {
