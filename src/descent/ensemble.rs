@@ -563,6 +563,50 @@ mod tests {
         }
     }
 
+    /// A formula takes a step of several blocks at once; here with noise in three places, and with paths that diverge.
+    #[test]
+    fn paths_side_by_side_have_the_bits_of_single_ones() {
+        let text = "observables = [\"norm\"]\n[model]\nkind = \"formula\"\nparameters = [\"u\", \"v\"]\nnoise = [\"e\"]\n\
+            loss = \"0.5*(u*v - 1 - e)^2\"\nstart = [2.0, 0.5]\n\
+            [ladder]\nstep_sizes = [0.04, 0.02, 0.01, 0.005]\nsigma = 0.1\nhorizon = 1.0\npaths = 100\n";
+        let (spec, file) = crate::scenario::parse("test.toml", text, &[]).unwrap();
+        let study = crate::scenario::Study::resolve(spec, file).unwrap();
+        let model = study.noisy.model();
+        assert!(model.side_by_side() > 1);
+        let mut sources = study.noisy.sources().to_vec();
+        sources.push(source(Mechanism::Sgld, Law::Gaussian));
+        sources.push(source(Mechanism::DropConnect, Law::Bernoulli));
+        let bits = |run: &DescentRun| run.values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        for alpha in [0.1, 0.45] {
+            let of = |first_path, paths| {
+                let plan = DescentPlan {
+                    shared_streams: false,
+                    start: &[2.0, 0.5],
+                    step_sizes: StepSizes::Constant(alpha),
+                    sigma: 0.3,
+                    paths,
+                    first_path,
+                    record_at: &[5, 700],
+                    values_per_record: 2,
+                    seed: 7,
+                    level: 2,
+                };
+                let observe = |_, w: &[f64], out: &mut [f64]| out.copy_from_slice(w);
+                run_descent(model, &sources, &plan, &observe, &|_| true)
+            };
+            let alone: Vec<_> = (0..70).map(|path| of(path, 1)).collect();
+            let diverged: Vec<_> = alone.iter().flat_map(|run| run.diverged.clone()).collect();
+            assert_eq!(diverged.is_empty(), alpha == 0.1);
+            let alone: Vec<_> = alone.iter().flat_map(bits).collect();
+            for paths in [8, 9, 37, 64, 70] {
+                let run = of(0, paths);
+                assert_eq!(bits(&run), alone[..4 * paths]);
+                let expected = diverged.iter().filter(|d| d.path < paths);
+                assert!(expected.eq(&run.diverged));
+            }
+        }
+    }
+
     #[test]
     fn the_result_is_the_same_for_any_number_of_threads_and_any_ensemble_size() {
         let sources = [source(Mechanism::Label, Law::Gaussian)];
