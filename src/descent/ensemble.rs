@@ -575,7 +575,7 @@ mod tests {
         assert!(model.side_by_side() > 1);
         let mut sources = study.noisy.sources().to_vec();
         sources.push(source(Mechanism::Sgld, Law::Gaussian));
-        sources.push(source(Mechanism::DropConnect, Law::Bernoulli));
+        sources.push(source(Mechanism::Dropconnect, Law::Bernoulli));
         let bits = |run: &DescentRun| run.values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         for alpha in [0.1, 0.45] {
             let of = |first_path, paths| {
