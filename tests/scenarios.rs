@@ -382,7 +382,7 @@ fn every_template_runs_and_is_not_rejected() {
                 .status
                 .success()
             {
-                let set = ["ladder.paths=200", "margins.mean=0.1"];
+                let set = ["ladder.paths=32", "margins.mean=0.1"];
                 let outcome = verify(file.to_str().unwrap(), &set);
                 assert_ne!(
                     outcome.code, 1,
