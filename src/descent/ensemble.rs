@@ -563,6 +563,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_path_alone_has_the_bits_of_its_lane_with_several_sources() {
+        let sources = [Mechanism::Label, Mechanism::Sgld, Mechanism::Dropconnect]
+            .map(|mechanism| source(mechanism, Law::Gaussian));
+        let of = |paths| run(&PRODUCT, &sources, paths, 0.1, &[5, 700]).values;
+        let (many, two) = (of(8), of(2));
+        assert_eq!(two, many[..two.len()]);
+    }
+
     /// A formula takes a step of several blocks at once; here with noise in three places, and with paths that diverge.
     #[test]
     fn paths_side_by_side_have_the_bits_of_single_ones() {

@@ -6,10 +6,13 @@ use crate::noise::Source;
 use crate::random::{BatchSampler, Streams};
 use crate::scalar::{Paths, Scalar, run_wide};
 
-/// How many steps' noise is drawn at once, a multiple of what any law draws together: more for a single path, whose numbers are
-/// made side by side.
+/// For how many steps one source draws before the next: a multiple of what any law draws together. It decides which words of
+/// a stream are whose, and is therefore the same for lanes and single paths.
+const STEPS_OF_A_SOURCE: usize = 16;
+
+/// For how many steps noise is drawn at once: more for a single path, whose numbers are made side by side.
 const fn steps_per_draw<S: Paths>() -> usize {
-    if S::COUNT == 1 { 128 } else { 16 }
+    STEPS_OF_A_SOURCE * if S::COUNT == 1 { 8 } else { 1 }
 }
 
 /// Rows that are drawn as they are needed.
@@ -63,7 +66,7 @@ impl<'s, R: Streams> NoiseBuffer<'s, R> {
                 .collect(),
             streams,
             rows: vec![R::Draw::zero(); Self::STEPS * dimension],
-            scratch: vec![R::Draw::zero(); Self::STEPS * largest],
+            scratch: vec![R::Draw::zero(); STEPS_OF_A_SOURCE * largest],
             dimension,
             used: Self::STEPS,
         }
@@ -82,26 +85,28 @@ impl<'s, R: Streams> NoiseBuffer<'s, R> {
             );
             return;
         }
-        let mut offset = 0;
-        for ((source, &size), sampler) in
-            self.sources.iter().zip(self.sizes).zip(&mut self.samplers)
+        for rows in self
+            .rows
+            .chunks_exact_mut(STEPS_OF_A_SOURCE * self.dimension)
         {
-            let drawn = &mut self.scratch[..Self::STEPS * size];
-            fill(
-                source,
-                self.sigma,
-                sampler.as_mut(),
-                &mut self.streams,
-                drawn,
-            );
-            for (row, values) in self
-                .rows
-                .chunks_exact_mut(self.dimension)
-                .zip(drawn.chunks_exact(size))
+            let mut offset = 0;
+            for ((source, &size), sampler) in
+                self.sources.iter().zip(self.sizes).zip(&mut self.samplers)
             {
-                row[offset..offset + size].copy_from_slice(values);
+                let drawn = &mut self.scratch[..STEPS_OF_A_SOURCE * size];
+                fill(
+                    source,
+                    self.sigma,
+                    sampler.as_mut(),
+                    &mut self.streams,
+                    drawn,
+                );
+                let rows = rows.chunks_exact_mut(self.dimension);
+                for (row, values) in rows.zip(drawn.chunks_exact(size)) {
+                    row[offset..offset + size].copy_from_slice(values);
+                }
+                offset += size;
             }
-            offset += size;
         }
     }
 
