@@ -11,7 +11,7 @@ use singlim::predict::predict;
 use singlim::scenario::{self, Study};
 use singlim::simulate::{LevelRun, Silent, plan_levels, run_levels, run_limits};
 
-/// Scenario, what it is, and step sizes down to 10⁻³.
+/// Scenario, what it is, and step sizes down to about 10⁻³.
 const SCENARIOS: [(&str, &str, &str); 3] = [
     (
         "scenarios/product-label-noise.toml",
@@ -26,7 +26,7 @@ const SCENARIOS: [(&str, &str, &str); 3] = [
     (
         "scenarios/two-layer-label-noise.toml",
         "label noise on a two-layer perceptron: a curve",
-        "[0.128, 0.064, 0.032, 0.016, 0.008, 0.004, 0.002, 0.001]",
+        "[0.16, 0.08, 0.04, 0.02, 0.01, 0.005, 0.0025, 0.00125]",
     ),
 ];
 
@@ -112,7 +112,7 @@ fn main() {
                 ("≈ ", expected)
             };
             println!(
-                "| {title} | {} | {:.1e} | {} | {mark}{simulated:.3} | {by_limit:.3} | {mark}{:.0} |",
+                "| {title} | {} | {:.1e} | {} | {mark}{simulated:.2} | {by_limit:.1e} | {mark}{:.0} |",
                 level.step_size,
                 path_steps / level.paths as f64,
                 level.paths,
