@@ -4,7 +4,7 @@ use super::{Data, ModelCard};
 use crate::scalar::{Scalar, add_scaled_constants, dot_constants};
 
 /// How many samples are taken together at most: parameters are loaded once, and gradients stored once, for all of them.
-pub(super) const BLOCK: usize = 4;
+pub const BLOCK: usize = 4;
 
 /// A function f(w, x) ∈ R^q with U hidden units; [`super::Regression`] makes a least-squares loss of it.
 ///

@@ -2,8 +2,7 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-use super::network::BLOCK;
-use super::{Data, ModelCard, Network};
+use super::{BLOCK, Data, ModelCard, Network};
 use crate::scalar::{Function, Scalar};
 
 /// The function φ applied to every hidden unit.

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::network::BLOCK;
-use super::{Data, Injection, LeastSquares, Model, ModelCard, Network, SocketSizes};
+use super::{BLOCK, Data, Injection, LeastSquares, Model, ModelCard, Network, SocketSizes};
 use crate::scalar::{Scalar, add_combined_rows};
 
 /// L̂ = 1/(2N) Σᵢ (1+η_w,i) |f(w, xᵢ; units) − yᵢ − η_y,i|²; the unit factors are shared by the samples or one set each.
