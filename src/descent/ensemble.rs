@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
+use super::blocks::Walkers;
 use super::kernel::{
-    Advance, BLOCKS, GradientAdded, Labels, ParametersAdded, ParametersMultiplied, SampleWeights,
-    Several, Together, Units, Wiring, Work, starting,
+    BLOCKS, GradientAdded, Labels, ParametersAdded, ParametersMultiplied, SampleWeights, Several,
+    Units, Wiring,
 };
 use super::rows::NoiseBuffer;
 use super::side_by_side::SideBySide;
@@ -359,12 +360,24 @@ impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J
     /// Paths of a model with short steps.
     fn in_lanes<W: Wiring + 'a>(self, wiring: W) -> Box<dyn Walk + 'a> {
         let noise = self.noise_of_blocks::<LaneStreams>();
-        Box::new(self.walkers(wiring, self.instructions.0, noise))
+        Box::new(Walkers::new(
+            self.model,
+            self.instructions.0,
+            wiring,
+            self.plan.start,
+            noise,
+        ))
     }
 
     fn one_by_one(self, wiring: Several<'a>) -> Box<dyn Walk + 'a> {
         let noise = self.noise_of_blocks::<PathStream>();
-        Box::new(self.walkers(wiring, self.instructions.1, noise))
+        Box::new(Walkers::new(
+            self.model,
+            self.instructions.1,
+            wiring,
+            self.plan.start,
+            noise,
+        ))
     }
 
     /// Paths of a model with long steps.
@@ -395,112 +408,6 @@ impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J
         (0..self.paths.div_ceil(R::Draw::COUNT))
             .map(block)
             .collect()
-    }
-
-    fn walkers<W: Wiring, R: Streams, K: Instructions>(
-        &self,
-        wiring: W,
-        instructions: K,
-        noise: Vec<NoiseBuffer<'a, R>>,
-    ) -> Walkers<'a, M, W, R, K> {
-        let w = starting::<M, R::Draw>(self.model, self.plan.start, 1);
-        let block = |noise| Block {
-            w: w.clone(),
-            noise,
-        };
-        let blocks: Vec<_> = noise.into_iter().map(block).collect();
-        Walkers {
-            model: self.model,
-            instructions,
-            wiring,
-            kept: blocks.clone(),
-            blocks,
-            work: Work::new(self.model, 1),
-        }
-    }
-}
-
-/// Eight paths, or one, and their noise.
-struct Block<V, R> {
-    w: V,
-    noise: R,
-}
-
-impl<V: Clone, R: Clone> Clone for Block<V, R> {
-    fn clone(&self) -> Self {
-        Self {
-            w: self.w.clone(),
-            noise: self.noise.clone(),
-        }
-    }
-
-    fn clone_from(&mut self, from: &Self) {
-        self.w.clone_from(&from.w);
-        self.noise.clone_from(&from.noise);
-    }
-}
-
-/// One group's paths and their noise.
-type Blocks<'a, M, R> = Vec<Block<<M as Model>::Vector<<R as Streams>::Draw>, NoiseBuffer<'a, R>>>;
-
-/// A few blocks of paths that are advanced together, compiled for one model, wiring and number type.
-struct Walkers<'a, M: Model, W, R: Streams, I> {
-    model: &'a M,
-    instructions: I,
-    wiring: W,
-    blocks: Blocks<'a, M, R>,
-    kept: Blocks<'a, M, R>,
-    work: Work<M::Vector<R::Draw>, R::Draw>,
-}
-
-impl<M: Model, W: Wiring, R: Streams, I: Instructions> Walk for Walkers<'_, M, W, R, I> {
-    fn advance(&mut self, step_sizes: &[f64]) {
-        let mut left = step_sizes;
-        while !left.is_empty() {
-            let mut together: Together<M::Vector<R::Draw>, R::Draw> = [const { None }; BLOCKS];
-            let (mut steps, mut dimension) = (0, 0);
-            for (slot, block) in together.iter_mut().zip(&mut self.blocks) {
-                dimension = block.noise.dimension();
-                let rows = block.noise.next(left.len());
-                steps = rows.len() / dimension;
-                *slot = Some((&mut block.w, rows));
-            }
-            let (now, later) = left.split_at(steps);
-            left = later;
-            self.instructions.run(Advance {
-                model: self.model,
-                wiring: self.wiring,
-                dimension,
-                together,
-                work: &mut self.work,
-                step_sizes: now,
-            });
-        }
-    }
-
-    fn keep(&mut self) {
-        self.kept.clone_from_slice(&self.blocks);
-    }
-
-    fn go_back(&mut self) {
-        self.blocks.clone_from_slice(&self.kept);
-    }
-
-    fn parameter(&self, path: usize, i: usize) -> f64 {
-        let block = &self.blocks[path / R::Draw::COUNT];
-        block.w.as_ref()[i].lane(path % R::Draw::COUNT)
-    }
-
-    fn is_bounded(&self, path: usize, bound: f64) -> bool {
-        let block = &self.blocks[path / R::Draw::COUNT];
-        let lane = path % R::Draw::COUNT;
-        block.w.as_ref().iter().all(|x| x.lane(lane).abs() <= bound)
-    }
-
-    fn silence(&mut self, path: usize) {
-        for x in self.blocks[path / R::Draw::COUNT].w.as_mut() {
-            *x.lane_mut(path % R::Draw::COUNT) = f64::NAN;
-        }
     }
 }
 

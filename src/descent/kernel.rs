@@ -140,7 +140,7 @@ impl<M: Model, W: Wiring, S: Scalar> NullaryFnOnce for Advance<'_, '_, M, W, S> 
             work,
             step_sizes,
         } = self;
-        if !M::SHORT_STEPS {
+        if !M::Vector::<S>::FIXED {
             for (k, &step_size) in step_sizes.iter().enumerate() {
                 for (w, rows) in together.iter_mut().flatten() {
                     let row = &rows[k * d..(k + 1) * d];
@@ -149,7 +149,7 @@ impl<M: Model, W: Wiring, S: Scalar> NullaryFnOnce for Advance<'_, '_, M, W, S> 
             }
             return;
         }
-        // Copies on the stack: for models with a fixed number of parameters they stay in registers.
+        // Copies on the stack, which stay in registers.
         let mut work = work.clone();
         if let [Some((place, rows)), None, ..] = &mut together {
             // Nothing else to do while a step waits for the one before: its parameters need not go through memory.

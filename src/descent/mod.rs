@@ -2,6 +2,7 @@
 //!
 //! Shares the noisy loss with the limit and nothing else: own random numbers, own loop, no derivative beyond ∇L̂.
 
+mod blocks;
 mod coupled;
 mod ensemble;
 mod kernel;

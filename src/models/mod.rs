@@ -92,6 +92,9 @@ impl<S: Scalar> Injection<'_, S> {
 
 /// Storage for one parameter vector.
 pub trait Parameters<S: Scalar>: AsRef<[S]> + AsMut<[S]> + Clone + Send {
+    /// Whether the length is known at compile time, and a copy takes no memory of its own.
+    const FIXED: bool = false;
+
     /// w ← w + factor·g.
     fn add_scaled(&mut self, factor: S, gradient: &Self);
 
@@ -102,6 +105,8 @@ pub trait Parameters<S: Scalar>: AsRef<[S]> + AsMut<[S]> + Clone + Send {
 }
 
 impl<S: Scalar, const M: usize> Parameters<S> for [S; M] {
+    const FIXED: bool = true;
+
     #[inline(always)]
     fn add_scaled(&mut self, factor: S, gradient: &Self) {
         *self = std::array::from_fn(|i| gradient[i].mul_add(factor, self[i]));
