@@ -77,13 +77,25 @@ impl Covariance {
         normal
     }
 
-    /// P B (m×k), columns that are normal up to rounding left out.
+    /// P B (m×k), in which columns that are normal up to rounding are zero; without columns where all of them are.
+    ///
+    /// They are not left out one by one: a path then draws equally many numbers at every step, wherever it is, and coarse and fine
+    /// steps of it share their noise.
     pub fn tangential_columns(&self, frame: &Frame) -> DMatrix<f64> {
-        let tangential = &self.columns - &frame.normal * frame.normal.tr_mul(&self.columns);
-        let kept: Vec<_> = (0..tangential.ncols())
-            .filter(|&c| tangential.column(c).norm() > TANGENTIAL * self.columns.column(c).norm())
-            .collect();
-        tangential.select_columns(&kept)
+        let mut tangential = &self.columns - &frame.normal * frame.normal.tr_mul(&self.columns);
+        let mut none = true;
+        for (mut tangential, column) in tangential.column_iter_mut().zip(self.columns.column_iter())
+        {
+            if tangential.norm() > TANGENTIAL * column.norm() {
+                none = false;
+            } else {
+                tangential.fill(0.0);
+            }
+        }
+        if none {
+            return DMatrix::zeros(self.columns.nrows(), 0);
+        }
+        tangential
     }
 
     /// √tr Σ.

@@ -180,3 +180,36 @@ impl<M: Model> LimitProcess<'_, M> {
         Ok(self.coefficients(w, &frame, step_size).drift)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Study, parse};
+
+    /// Langevin noise on the sphere as a formula: three columns, of which the first is normal at (1, 0, 0). Coarse and fine
+    /// steps of a path would not share their noise if it took two numbers there and three elsewhere.
+    #[test]
+    fn a_step_takes_equally_many_numbers_whichever_columns_are_tangential() {
+        let text = "observables = [\"w1\"]\n[model]\nkind = \"formula\"\nparameters = [\"w[1..3]\"]\n\
+            noise = [\"e[1..3]\"]\nloss = \"(dot(w, w) - 1)^2/8 + dot(w, e)\"\nstart = [1.0, 0.0, 0.0]\n\
+            [ladder]\nstep_sizes = [0.04, 0.02, 0.01]\nsigma = 0.1\nhorizon = 1.0\npaths = 100\n";
+        let (spec, file) = parse("test.toml", text, &[]).unwrap();
+        let study = Study::resolve(spec, file).unwrap();
+        let process = LimitProcess {
+            noisy: &study.noisy,
+            regime: Regime::Degenerate,
+            rank: 1,
+            faults: Faults::default(),
+        };
+        for w in [[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [0.48, 0.64, 0.6]] {
+            let w = DVector::from_column_slice(&w);
+            let frame = Frame::at(&study.noisy, &w, 1).unwrap();
+            let coefficients = process.coefficients(&w, &frame, 0.0);
+            assert_eq!(coefficients.normals(), 3);
+            // B Bᵀ = P.
+            let covariance = &coefficients.diffusion * coefficients.diffusion.transpose();
+            let expected = DMatrix::identity(3, 3) - &w * w.transpose();
+            assert!((covariance - expected).norm() < 1e-12);
+        }
+    }
+}

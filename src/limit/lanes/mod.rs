@@ -217,14 +217,11 @@ fn draw<const D: usize>(
         for normal in &mut work.normals {
             normal.0[lane] = 0.0;
         }
+        // All columns have their number, also those that are normal where the path is, unless all of them are.
+        let along = work.kept.iter().any(|kept| kept.0[lane] != 0.0);
+        let first = if along { 0 } else { work.kept.len() };
         for _ in 0..merged {
-            let (along, all) = work.normals.split_at_mut(work.kept.len());
-            for (normal, kept) in along.iter_mut().zip(&work.kept) {
-                if kept.0[lane] != 0.0 {
-                    normal.0[lane] += random.sample::<f64, _>(StandardNormal);
-                }
-            }
-            for normal in all {
+            for normal in &mut work.normals[first..] {
                 normal.0[lane] += random.sample::<f64, _>(StandardNormal);
             }
         }
