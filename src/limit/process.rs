@@ -192,7 +192,7 @@ mod tests {
     fn a_step_takes_equally_many_numbers_whichever_columns_are_tangential() {
         let text = "observables = [\"w1\"]\n[model]\nkind = \"formula\"\nparameters = [\"w[1..3]\"]\n\
             noise = [\"e[1..3]\"]\nloss = \"(dot(w, w) - 1)^2/8 + dot(w, e)\"\nstart = [1.0, 0.0, 0.0]\n\
-            [ladder]\nstep_sizes = [0.04, 0.02, 0.01]\nsigma = 0.1\nhorizon = 1.0\npaths = 100\n";
+            [ladder]\nstep_sizes = [0.04, 0.02, 0.01, 0.005]\nsigma = 0.1\nhorizon = 1.0\npaths = 100\n";
         let (spec, file) = parse("test.toml", text, &[]).unwrap();
         let study = Study::resolve(spec, file).unwrap();
         let process = LimitProcess {
