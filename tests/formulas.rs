@@ -37,6 +37,21 @@ const TWINS: &[Twin] = &[
         loss: "0.5*(u*v - 1 - e)^2",
         observables: IMBALANCE,
     },
+    // A schedule, and a limit that is corrected for the step size.
+    Twin {
+        file: "label-noise-freezing",
+        parameters: PRODUCT,
+        noise: r#"["e"]"#,
+        loss: "0.5*(u*v - 1 - e)^2",
+        observables: IMBALANCE,
+    },
+    Twin {
+        file: "label-noise-corrected",
+        parameters: PRODUCT,
+        noise: r#"["e"]"#,
+        loss: "0.5*(u*v - 1 - e)^2",
+        observables: IMBALANCE,
+    },
     Twin {
         file: "product-anti-pgd",
         parameters: PRODUCT,
@@ -384,6 +399,60 @@ fn bad_formulas_are_shown_with_a_caret_at_the_column() {
         none.contains("needs model.loss or model.residuals"),
         "{none}"
     );
+}
+
+#[test]
+fn a_table_from_a_file_is_the_numbers_in_it() {
+    let home = tempfile::tempdir().unwrap();
+    let table = home.path().join("table.csv");
+    std::fs::write(&table, "x,y\n7.0,1.5\n8.0,2.5\n").unwrap();
+    let start = "start = [2.0, 0.5]";
+    let noise = "\n[[noise]]\nkind = \"formula\"\nlaw = \"gaussian\"";
+    let from_file = model(&format!(
+        "{start}\nloss = \"0.5*(u*v - y[1] - e)^2\"\n[model.tables]\ny = {{ file = {table:?}, column = \"y\" }}{noise}"
+    ));
+    let written = model(&format!("{start}\nloss = \"0.5*(u*v - 1.5 - e)^2\"{noise}"));
+    let [a, b] = [from_file, written].map(|text| predict(&study(&text).unwrap()).unwrap());
+    assert_eq!(a.landing, b.landing);
+    assert!((a.landing[0] * a.landing[1] - 1.5).abs() < 1e-9);
+    assert_eq!(a.coefficients.drift, b.coefficients.drift);
+}
+
+fn run(arguments: &[&std::ffi::OsStr]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_singlim"));
+    let output = command
+        .current_dir(root())
+        .args(arguments)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_loss_with_a_kink_is_warned_of_and_one_without_is_not() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("kink.toml");
+    for (v, kink) in [("abs(v)", true), ("v", false)] {
+        let text = model(&format!(
+            "start = [2.0, 0.5]\nloss = \"0.5*(u*{v} - 1 - e)^2\"\n[[noise]]\nkind = \"formula\"\nlaw = \"gaussian\""
+        ));
+        std::fs::write(&path, format!("{text}{LADDER}")).unwrap();
+        let told = run(&["predict".as_ref(), path.as_os_str()]);
+        assert_eq!(told.contains("singlim explain piecewise-smooth"), kink);
+    }
+}
+
+/// −ln(1 − ½(1 − e⁻¹))/(α²σ²) = 0.380/(0.005·0.3)² = 1.69e5, as with the built-in model.
+#[test]
+fn a_plan_of_a_formula_needs_the_iterations_of_its_closed_form() {
+    let scenario = "scenarios/formulas/label-noise.toml";
+    let text = run(&["plan", scenario, "--iterations", "5000"].map(AsRef::as_ref));
+    let headline = format!(
+        "{scenario}: At α = 0.005 the effect of formula noise on imbalance needs 1.7e5 iterations to show 50 %"
+    );
+    assert!(text.starts_with(&headline), "{text}");
 }
 
 #[test]

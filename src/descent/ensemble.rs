@@ -167,21 +167,18 @@ fn run_with<M: Model, I: Instructions, J: Instructions>(
         if !M::SHORT_STEPS {
             return group.side_by_side(alone);
         }
-        let wiring = Several::of(sources, sizes);
-        if alone {
-            return group.one_by_one(wiring);
-        }
+        let several = Several::of(sources, sizes);
         let [source] = sources else {
-            return group.in_lanes(wiring);
+            return group.in_turn(alone, several);
         };
         match source.mechanism.socket() {
-            Socket::SampleWeights => group.in_lanes(SampleWeights),
-            Socket::Labels => group.in_lanes(Labels),
-            Socket::Units => group.in_lanes(Units),
-            Socket::ParametersMultiplied => group.in_lanes(ParametersMultiplied),
-            Socket::ParametersAdded => group.in_lanes(ParametersAdded),
-            Socket::GradientAdded => group.in_lanes(GradientAdded),
-            Socket::Formula => group.in_lanes(wiring),
+            Socket::SampleWeights => group.in_turn(alone, SampleWeights),
+            Socket::Labels => group.in_turn(alone, Labels),
+            Socket::Units => group.in_turn(alone, Units),
+            Socket::ParametersMultiplied => group.in_turn(alone, ParametersMultiplied),
+            Socket::ParametersAdded => group.in_turn(alone, ParametersAdded),
+            Socket::GradientAdded => group.in_turn(alone, GradientAdded),
+            Socket::Formula => group.in_turn(alone, several),
         }
     })
 }
@@ -358,26 +355,15 @@ struct Group<'a, M, I, J> {
 
 impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J> {
     /// Paths of a model with short steps.
-    fn in_lanes<W: Wiring + 'a>(self, wiring: W) -> Box<dyn Walk + 'a> {
-        let noise = self.noise_of_blocks::<LaneStreams>();
-        Box::new(Walkers::new(
-            self.model,
-            self.instructions.0,
-            wiring,
-            self.plan.start,
-            noise,
-        ))
-    }
-
-    fn one_by_one(self, wiring: Several<'a>) -> Box<dyn Walk + 'a> {
-        let noise = self.noise_of_blocks::<PathStream>();
-        Box::new(Walkers::new(
-            self.model,
-            self.instructions.1,
-            wiring,
-            self.plan.start,
-            noise,
-        ))
+    fn in_turn<W: Wiring + 'a>(self, alone: bool, wiring: W) -> Box<dyn Walk + 'a> {
+        let (model, start, (wide, narrow)) = (self.model, self.plan.start, self.instructions);
+        if alone {
+            let noise = self.noise_of_blocks::<PathStream>();
+            Box::new(Walkers::new(model, narrow, wiring, start, noise))
+        } else {
+            let noise = self.noise_of_blocks::<LaneStreams>();
+            Box::new(Walkers::new(model, wide, wiring, start, noise))
+        }
     }
 
     /// Paths of a model with long steps.

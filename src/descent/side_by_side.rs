@@ -63,24 +63,27 @@ impl<'a, M: Model, R: Streams, I> SideBySide<'a, M, R, I> {
 
 impl<M: Model, R: Streams, I: Instructions> Walk for SideBySide<'_, M, R, I> {
     fn advance(&mut self, step_sizes: &[f64]) {
-        let blocks = self.noise.len();
+        let (blocks, dimension) = (self.noise.len(), self.noise[0].dimension());
         let mut left = step_sizes;
         while !left.is_empty() {
-            let mut numbers = 0;
-            for (i, noise) in self.noise.iter_mut().enumerate() {
-                let own = noise.next(left.len());
-                numbers = blocks * own.len();
-                self.rows.resize(numbers, R::Draw::zero());
-                let places = self.rows[i..].iter_mut().step_by(blocks);
-                for (place, &number) in places.zip(own) {
-                    *place = number;
+            let rows = if let [noise] = self.noise.as_mut_slice() {
+                noise.next(left.len())
+            } else {
+                for (i, noise) in self.noise.iter_mut().enumerate() {
+                    let own = noise.next(left.len());
+                    self.rows.resize(blocks * own.len(), R::Draw::zero());
+                    let places = self.rows[i..].iter_mut().step_by(blocks);
+                    for (place, &number) in places.zip(own) {
+                        *place = number;
+                    }
                 }
-            }
-            let dimension = blocks * self.noise[0].dimension();
-            let (now, later) = left.split_at(numbers / dimension);
+                self.rows.as_slice()
+            };
+            let dimension = blocks * dimension;
+            let (now, later) = left.split_at(rows.len() / dimension);
             left = later;
             let mut together = [const { None }; BLOCKS];
-            together[0] = Some((&mut self.w, self.rows.as_slice()));
+            together[0] = Some((&mut self.w, rows));
             self.instructions.run(Advance {
                 model: self.model,
                 wiring: self.wiring,

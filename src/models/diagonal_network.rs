@@ -47,14 +47,72 @@ impl DiagonalNetwork {
         scratch
     }
 
-    /// xᴸ⁻¹.
+    /// xᴸ⁻¹. L is `DEPTH` where that is known at compile time, and 0 where it is not.
     #[inline(always)]
-    fn power_below<S: Scalar>(&self, x: S) -> S {
+    fn power_below<S: Scalar, const DEPTH: usize>(&self, x: S) -> S {
         let mut power = x;
-        for _ in 2..self.depth {
-            power = power * x;
+        if DEPTH != 2 {
+            for _ in 2..self.depth {
+                power = power * x;
+            }
         }
         power
+    }
+
+    #[inline(always)]
+    fn begin_at<S: Scalar, const DEPTH: usize>(&self, w: &[S], units: &[S], scratch: &mut [S]) {
+        let (u, v) = w.split_at(self.features);
+        let (beta, pulled) = scratch.split_at_mut(self.features);
+        pulled.fill(S::zero());
+        if units.is_empty() {
+            for ((beta, &u), &v) in beta.iter_mut().zip(u).zip(v) {
+                *beta = self
+                    .power_below::<S, DEPTH>(u)
+                    .mul_add(u, -(self.power_below::<S, DEPTH>(v) * v));
+                S::element_done();
+            }
+        } else {
+            let (eta_u, eta_v) = units.split_at(self.features);
+            let paths = u.iter().zip(eta_u).zip(v.iter().zip(eta_v));
+            for (beta, ((&u, &eta_u), (&v, &eta_v))) in beta.iter_mut().zip(paths) {
+                *beta = self.power_below::<S, DEPTH>(u) * u * (S::one() + eta_u)
+                    - self.power_below::<S, DEPTH>(v) * v * (S::one() + eta_v);
+                S::element_done();
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn end_at<S: Scalar, const DEPTH: usize>(
+        &self,
+        w: &[S],
+        units: &[S],
+        scratch: &mut [S],
+        gradient: &mut [S],
+    ) {
+        let (u, v) = w.split_at(self.features);
+        let (gradient_u, gradient_v) = gradient.split_at_mut(self.features);
+        let (eta_u, eta_v) = units.split_at(self.features.min(units.len()));
+        let pulled = &scratch[self.features..2 * self.features];
+        let depth = S::constant(self.depth as f64);
+        for (w, eta, sign, gradient) in [
+            (u, eta_u, depth, gradient_u),
+            (v, eta_v, -depth, gradient_v),
+        ] {
+            let paths = gradient.iter_mut().zip(w).zip(pulled);
+            if eta.is_empty() {
+                for ((gradient, &w), &pulled) in paths {
+                    *gradient = (sign * pulled).mul_add(self.power_below::<S, DEPTH>(w), *gradient);
+                    S::element_done();
+                }
+            } else {
+                for (((gradient, &w), &pulled), &eta) in paths.zip(eta) {
+                    *gradient = *gradient
+                        + sign * pulled * self.power_below::<S, DEPTH>(w) * (S::one() + eta);
+                    S::element_done();
+                }
+            }
+        }
     }
 }
 
@@ -97,22 +155,10 @@ impl Network for DiagonalNetwork {
 
     #[inline(always)]
     fn begin<S: Scalar>(&self, w: &[S], units: &[S], scratch: &mut [S]) {
-        let (u, v) = w.split_at(self.features);
-        let (beta, pulled) = scratch.split_at_mut(self.features);
-        pulled.fill(S::zero());
-        if units.is_empty() {
-            for ((beta, &u), &v) in beta.iter_mut().zip(u).zip(v) {
-                *beta = self.power_below(u).mul_add(u, -(self.power_below(v) * v));
-                S::element_done();
-            }
+        if self.depth == 2 {
+            self.begin_at::<S, 2>(w, units, scratch);
         } else {
-            let (eta_u, eta_v) = units.split_at(self.features);
-            let paths = u.iter().zip(eta_u).zip(v.iter().zip(eta_v));
-            for (beta, ((&u, &eta_u), (&v, &eta_v))) in beta.iter_mut().zip(paths) {
-                *beta = self.power_below(u) * u * (S::one() + eta_u)
-                    - self.power_below(v) * v * (S::one() + eta_v);
-                S::element_done();
-            }
+            self.begin_at::<S, 0>(w, units, scratch);
         }
     }
 
@@ -123,27 +169,10 @@ impl Network for DiagonalNetwork {
 
     #[inline(always)]
     fn end<S: Scalar>(&self, w: &[S], units: &[S], scratch: &mut [S], gradient: &mut [S]) {
-        let (u, v) = w.split_at(self.features);
-        let (gradient_u, gradient_v) = gradient.split_at_mut(self.features);
-        let (eta_u, eta_v) = units.split_at(self.features.min(units.len()));
-        let pulled = &scratch[self.features..2 * self.features];
-        let depth = S::constant(self.depth as f64);
-        for (w, eta, sign, gradient) in [
-            (u, eta_u, depth, gradient_u),
-            (v, eta_v, -depth, gradient_v),
-        ] {
-            let paths = gradient.iter_mut().zip(w).zip(pulled);
-            if eta.is_empty() {
-                for ((gradient, &w), &pulled) in paths {
-                    *gradient = (sign * pulled).mul_add(self.power_below(w), *gradient);
-                    S::element_done();
-                }
-            } else {
-                for (((gradient, &w), &pulled), &eta) in paths.zip(eta) {
-                    *gradient = *gradient + sign * pulled * self.power_below(w) * (S::one() + eta);
-                    S::element_done();
-                }
-            }
+        if self.depth == 2 {
+            self.end_at::<S, 2>(w, units, scratch, gradient);
+        } else {
+            self.end_at::<S, 0>(w, units, scratch, gradient);
         }
     }
 
