@@ -43,14 +43,14 @@ const TWINS: &[Twin] = &[
         parameters: PRODUCT,
         noise: r#"["e"]"#,
         loss: "0.5*(u*v - 1 - e)^2",
-        observables: IMBALANCE,
+        observables: &[("imbalance", "u^2 - v^2")],
     },
     Twin {
         file: "label-noise-corrected",
         parameters: PRODUCT,
         noise: r#"["e"]"#,
         loss: "0.5*(u*v - 1 - e)^2",
-        observables: IMBALANCE,
+        observables: &[("imbalance", "u^2 - v^2")],
     },
     Twin {
         file: "product-anti-pgd",
