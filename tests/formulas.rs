@@ -23,35 +23,32 @@ struct Twin {
 }
 
 const IMBALANCE: &[(&str, &str)] = &[("imbalance", "u^2 - v^2"), ("u", "u")];
+const IMBALANCE_ALONE: &[(&str, &str)] = &[("imbalance", "u^2 - v^2")];
 const PRODUCT: &str = r#"["u", "v"]"#;
 const PAIRS: &str = r#"["a1", "b1", "a2", "b2"]"#;
 const SHARE: &[(&str, &str)] = &[("mixing", "4*a1*b1*(1 - a1*b1)"), ("share", "a1*b1")];
 const ANGLE: &[(&str, &str)] = &[("angle", "2*atan(u2/u1)")];
 const RADIUS: &[(&str, &str)] = &[("radius_squared", "dot(u, u)"), ("u1", "u[1]")];
 
+/// The twin of a scenario with label noise on the product.
+const fn label_noise(
+    file: &'static str,
+    observables: &'static [(&'static str, &'static str)],
+) -> Twin {
+    Twin {
+        file,
+        parameters: PRODUCT,
+        noise: r#"["e"]"#,
+        loss: "0.5*(u*v - 1 - e)^2",
+        observables,
+    }
+}
+
 const TWINS: &[Twin] = &[
-    Twin {
-        file: "product-label-noise",
-        parameters: PRODUCT,
-        noise: r#"["e"]"#,
-        loss: "0.5*(u*v - 1 - e)^2",
-        observables: IMBALANCE,
-    },
+    label_noise("product-label-noise", IMBALANCE),
     // A schedule, and a limit that is corrected for the step size.
-    Twin {
-        file: "label-noise-freezing",
-        parameters: PRODUCT,
-        noise: r#"["e"]"#,
-        loss: "0.5*(u*v - 1 - e)^2",
-        observables: &[("imbalance", "u^2 - v^2")],
-    },
-    Twin {
-        file: "label-noise-corrected",
-        parameters: PRODUCT,
-        noise: r#"["e"]"#,
-        loss: "0.5*(u*v - 1 - e)^2",
-        observables: &[("imbalance", "u^2 - v^2")],
-    },
+    label_noise("label-noise-freezing", IMBALANCE_ALONE),
+    label_noise("label-noise-corrected", IMBALANCE_ALONE),
     Twin {
         file: "product-anti-pgd",
         parameters: PRODUCT,

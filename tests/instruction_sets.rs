@@ -14,7 +14,6 @@ use singlim::random::{Batch, BatchSampler, LaneStreams, Law, PathStream, Samplin
 use singlim::scalar::{LANES, Lanes, Paths, Scalar};
 
 fn sets() -> Vec<(&'static str, Arch)> {
-    #[allow(unused_mut)]
     let mut sets = vec![("baseline", Arch::Scalar)];
     #[cfg(target_arch = "x86_64")]
     {
