@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
-use pulp::{Arch, NullaryFnOnce, Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::{Value, json};
 use singlim::descent::{DescentPlan, StepSizes, run_descent};
@@ -315,23 +315,12 @@ fn path_steps(options: &Options, run: &Ensemble, pool: &ThreadPool, paths: usize
     rates.iter().map(|rate| rate * paths as f64).collect()
 }
 
-/// Normal numbers by the engine's generator, as many at a time as a block of W1 draws.
-struct Draw<'a>(&'a mut LaneStreams, &'a mut [Lanes]);
-
-impl NullaryFnOnce for Draw<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        Law::Gaussian.fill(1.0, self.0, self.1);
-    }
-}
-
+/// By the engine's generator, as many at a time as a block of W1 draws.
 fn normals_per_second(options: &Options) -> f64 {
     let (mut streams, mut out) = (LaneStreams::new(1, 0, 0), [Lanes::zero(); 64]);
     let fills = rates(options, |n| {
         for _ in 0..n {
-            Arch::new().dispatch(Draw(&mut streams, black_box(&mut out)));
+            Law::Gaussian.fill(1.0, &mut streams, black_box(&mut out));
         }
     });
     median(&fills) * (64 * LANES) as f64

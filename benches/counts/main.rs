@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use clap::Parser;
-use pulp::{Arch, NullaryFnOnce};
+use pulp::Arch;
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -116,22 +116,11 @@ fn descend(
     run_descent(&model, &[source], &plan, &observe, &|_| true).values
 }
 
-struct Fill<'a>(Law, &'a mut LaneStreams, &'a mut [Lanes]);
-
-impl NullaryFnOnce for Fill<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        self.0.fill(1.0, self.1, self.2);
-    }
-}
-
 fn draw(law: Law, steps: u64) -> Vec<f64> {
     let mut out = vec![Lanes([0.0; LANES]); 512];
     let mut streams = LaneStreams::new(1, 0, 0);
     for _ in 0..steps {
-        Arch::new().dispatch(Fill(law, &mut streams, &mut out));
+        law.fill(1.0, &mut streams, &mut out);
     }
     out.iter().flat_map(|row| row.0).collect()
 }

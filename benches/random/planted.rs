@@ -1,11 +1,10 @@
 //! Weak generators: each must be caught, and each test must catch one.
 
-use pulp::Arch;
 use singlim::random::{Law, PathStream, Streams};
 use singlim::scalar::{LANES, Lanes};
 
 use super::continuous::{self, NORMAL, UNIFORM};
-use super::sources::{self, Draws, Fill, Stream, Words};
+use super::sources::{self, Draws, Stream, Words};
 use super::table::{self, Digits, LEVEL, Row, Rows};
 use super::two_points::{self, Points};
 use super::words;
@@ -161,13 +160,8 @@ fn lane_shifted(stream: Stream, out: &mut [Lanes]) {
 /// Where a path starts on the cycle is its number.
 fn one_cycle(stream: Stream, out: &mut [Lanes]) {
     let mut streams = Stream { path: 0, ..stream }.lanes();
-    streams.skip(2 * (stream.path / 8));
-    Arch::new().dispatch(Fill {
-        law: Law::Gaussian,
-        sigma: 1.0,
-        streams: &mut streams,
-        out,
-    });
+    streams.skip(Law::Gaussian.words(2 * (stream.path / 8)));
+    Law::Gaussian.fill(1.0, &mut streams, out);
     // Steps in pairs, as normal numbers come in pairs: one step of the pair's first members.
     for t in 0..out.len() / 2 {
         out[t] = out[2 * t];

@@ -1,6 +1,5 @@
 //! What is tested: the engine's laws and words, and the ziggurat of rand_distr beside them.
 
-use pulp::{Arch, NullaryFnOnce};
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -27,34 +26,9 @@ pub type Draws = dyn Fn(Stream, &mut [Lanes]) + Sync;
 /// Fills a slice with words, of the batch of this number.
 pub type Words = dyn Fn(u64, &mut [u64]) + Sync;
 
-/// A fill compiled for the best instruction set of the machine.
-pub struct Fill<'a> {
-    pub law: Law,
-    pub sigma: f64,
-    pub streams: &'a mut LaneStreams,
-    pub out: &'a mut [Lanes],
-}
-
-impl NullaryFnOnce for Fill<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        self.law.fill(self.sigma, self.streams, self.out);
-    }
-}
-
 /// The engine's draws of a law.
 pub fn engine(law: Law, sigma: f64) -> impl Fn(Stream, &mut [Lanes]) + Sync {
-    move |stream, out| {
-        let streams = &mut stream.lanes();
-        Arch::new().dispatch(Fill {
-            law,
-            sigma,
-            streams,
-            out,
-        });
-    }
+    move |stream, out| law.fill(sigma, &mut stream.lanes(), out)
 }
 
 /// rand_distr's normal numbers, each stream a generator seeded as that crate's users do.

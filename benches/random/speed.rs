@@ -3,14 +3,12 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use pulp::Arch;
 use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use singlim::random::{LaneStreams, Law};
 use singlim::scalar::{LANES, Lanes};
 
-use super::sources::Fill;
 use super::table;
 
 const ROWS: usize = 512;
@@ -55,12 +53,7 @@ pub fn print() {
                 let streams = &mut streams;
                 // Known at run time only, as in the engine.
                 let (law, sigma) = black_box((law, 1.0));
-                Arch::new().dispatch(Fill {
-                    law,
-                    sigma,
-                    streams,
-                    out,
-                });
+                law.fill(sigma, streams, out);
             };
             times.push(seconds(fill));
         }

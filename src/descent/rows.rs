@@ -72,7 +72,6 @@ impl<'s, R: Streams> NoiseBuffer<'s, R> {
         }
     }
 
-    #[inline(always)]
     fn draw(&mut self) {
         if let [source] = self.sources {
             let sampler = self.samplers[0].as_mut();
@@ -119,7 +118,7 @@ impl<'s, R: Streams> NoiseBuffer<'s, R> {
     #[inline]
     pub(super) fn next(&mut self, wanted: usize) -> &[R::Draw] {
         if self.used == Self::STEPS {
-            run_wide(Draw(self));
+            self.draw();
             self.used = 0;
         }
         let from = self.used;
@@ -129,7 +128,6 @@ impl<'s, R: Streams> NoiseBuffer<'s, R> {
 }
 
 /// Fills `out` with the noise of one source.
-#[inline(always)]
 fn fill<R: Streams>(
     source: &Source,
     sigma: f64,
@@ -138,19 +136,27 @@ fn fill<R: Streams>(
     out: &mut [R::Draw],
 ) {
     match sampler {
-        Some(sampler) => sampler.fill(streams, out),
+        Some(sampler) => run_wide(Batches {
+            sampler,
+            streams,
+            out,
+        }),
         None => source.law.fill(sigma * source.scale, streams, out),
     }
 }
 
-/// Draws the next rows of noise; a type for the same reason as [`super::kernel::Advance`].
-struct Draw<'b, 's, R: Streams>(&'b mut NoiseBuffer<'s, R>);
+/// Minibatches; a type for the same reason as [`super::kernel::Advance`].
+struct Batches<'b, R: Streams> {
+    sampler: &'b mut BatchSampler,
+    streams: &'b mut R,
+    out: &'b mut [R::Draw],
+}
 
-impl<R: Streams> NullaryFnOnce for Draw<'_, '_, R> {
+impl<R: Streams> NullaryFnOnce for Batches<'_, R> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        self.0.draw();
+        self.sampler.fill(self.streams, self.out);
     }
 }

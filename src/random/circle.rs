@@ -1,54 +1,60 @@
-//! Computes a point of the unit circle from random bits, without tables, branches or libm.
+//! Computes points in a random direction from the origin, eight at a time, without branches or libm.
 
-/// Minimax coefficients of sin(2πr)/r in z = r² on |r| ≤ ⅛, by a Remez exchange in 240-bit arithmetic; relative error of
-/// the sine 2^−37.7.
-const SINE: [f64; 5] = [
-    6.283_185_307_151,
-    -41.341_702_150_554_76,
-    81.605_203_807_118_95,
-    -76.697_774_122_126_9,
-    41.469_889_552_804_3,
+use crate::scalar::{LANES, each_of_lanes};
+
+/// Minimax coefficients of sin(2πr)/r in z = r² on |r| ≤ ¼, by a Remez exchange in 240-bit arithmetic; absolute error of the
+/// sine 2^−36.1.
+const SINE: [f64; 6] = [
+    6.283_185_306_487_547,
+    -41.341_701_929_780_86,
+    81.605_209_431_438_07,
+    -76.703_667_830_953_45,
+    41.999_989_763_131_71,
+    -14.337_023_791_290_195,
 ];
 
-/// Minimax coefficients of (cos(2πr) − 1)/r² in z = r² on |r| ≤ ⅛; absolute error of the cosine 2^−34.1.
-const COSINE: [f64; 4] = [
-    -19.739_208_693_655_794,
-    64.939_326_471_689_24,
-    -85.443_741_732_161_56,
-    59.245_964_288_189_17,
+/// Minimax coefficients of (cos(2πr) − 1)/r² in z = r² on |r| ≤ ¼; absolute error of the cosine 2^−31.9.
+const COSINE: [f64; 5] = [
+    -19.739_208_624_348_226,
+    64.939_353_595_599_33,
+    -85.453_830_683_557_31,
+    60.148_204_427_600_56,
+    -25.006_793_266_987_51,
 ];
 
-/// (cos θ, sin θ) of a uniform angle θ, from one random word; each is within 2⁻³⁴ of the true value.
+/// (ρ cos θ, ρ sin θ) of each lane for a uniform angle θ from the lowest 31 bits and the highest bit of its word; each number is
+/// within 2^−31.9 ρ of the true value.
 ///
-/// The top 52 bits give an angle 2πr with r = (k − 2⁵¹) 2⁻⁵⁴ in [−⅛, ⅛), an eighth of a turn to either side of 0. The three
-/// lowest bits swap the two numbers, and set the sign of the first and of the second: together that covers the circle
-/// evenly.
+/// The 31 bits k give an angle 2πr of the right half of the circle, r = (k + ½) 2⁻³² − ¼, and the highest bit says whether it is
+/// mirrored to the left: 2³² directions, evenly spaced, of which none lies on an axis.
 #[inline(always)]
-pub(super) fn random_direction(word: u64) -> (f64, f64) {
-    const QUARTER: f64 = 0.25;
+pub(super) fn random_point(radius: [f64; LANES], word: [u64; LANES]) -> [[f64; LANES]; 2] {
+    const HALF: u64 = 0.5f64.to_bits();
+    /// The 31 bits below the point of a number in [½, 1).
+    const TOP: u64 = (1 << 52) - (1 << 21);
+    /// ¾ − 2⁻³³.
+    const CENTRE: f64 = 0.75 - f64::EPSILON * (1u64 << 19) as f64;
     const SIGN: u64 = 1 << 63;
 
-    let r = f64::from_bits(word >> 12 | QUARTER.to_bits()) - 0.375;
-    let z = r * r;
-    let sine = r * SINE[..4]
-        .iter()
-        .rev()
-        .fold(SINE[4], |sum, &c| sum.mul_add(z, c));
-    let cosine = COSINE[..3]
-        .iter()
-        .rev()
-        .fold(COSINE[3], |sum, &c| sum.mul_add(z, c))
-        .mul_add(z, 1.0);
-
-    let (first, second) = if word & 1 == 0 {
-        (cosine, sine)
-    } else {
-        (sine, cosine)
-    };
-    (
-        f64::from_bits(first.to_bits() ^ (word << 62 & SIGN)),
-        f64::from_bits(second.to_bits() ^ (word << 61 & SIGN)),
-    )
+    let r = each_of_lanes!(lane => f64::from_bits(word[lane] << 21 & TOP | HALF) - CENTRE);
+    let z = each_of_lanes!(lane => r[lane] * r[lane]);
+    let [s0, s1, s2, s3, s4, s5] = SINE;
+    let sine = each_of_lanes!(lane => {
+        let z = z[lane];
+        s5.mul_add(z, s4).mul_add(z, s3).mul_add(z, s2).mul_add(z, s1).mul_add(z, s0)
+    });
+    let [c0, c1, c2, c3, c4] = COSINE;
+    let cosine = each_of_lanes!(lane => {
+        let z = z[lane];
+        c4.mul_add(z, c3).mul_add(z, c2).mul_add(z, c1).mul_add(z, c0).mul_add(z, 1.0)
+    });
+    [
+        each_of_lanes!(lane => {
+            let right = radius[lane] * cosine[lane];
+            f64::from_bits(right.to_bits() ^ (word[lane] & SIGN))
+        }),
+        each_of_lanes!(lane => radius[lane] * r[lane] * sine[lane]),
+    ]
 }
 
 #[cfg(test)]
@@ -57,50 +63,54 @@ mod tests {
     use proptest::prelude::*;
     use std::f64::consts::TAU;
 
-    const BOUND: f64 = 1.0 / (1u64 << 34) as f64;
+    const BOUND: f64 = 2.3283064e-10; // 2⁻³²
+
+    fn direction(word: u64) -> (f64, f64) {
+        let [[x, ..], [y, ..]] = random_point([1.0; LANES], [word; LANES]);
+        (x, y)
+    }
 
     /// By std, on the angle that the word stands for.
     fn reference(word: u64) -> (f64, f64) {
-        let r = ((word >> 12) as f64 - 2f64.powi(51)) * 0.5f64.powi(54);
+        let r = ((word & 0x7fff_ffff) as f64 + 0.5) / 2f64.powi(32) - 0.25;
         let (s, c) = (TAU * r).sin_cos();
-        let (a, b) = if word & 1 == 1 { (s, c) } else { (c, s) };
-        let sign = |bit: u64| if word >> bit & 1 == 1 { -1.0 } else { 1.0 };
-        (sign(1) * a, sign(2) * b)
+        (if word >> 63 == 1 { -c } else { c }, s)
     }
 
     fn is_right(word: u64) -> bool {
-        let ((a, b), (a0, b0)) = (random_direction(word), reference(word));
-        (a - a0).abs() <= BOUND
-            && (b - b0).abs() <= BOUND
-            && (a * a + b * b - 1.0).abs() <= 3.0 * BOUND
+        let ((x, y), (x0, y0)) = (direction(word), reference(word));
+        (x - x0).abs() <= 1.1 * BOUND
+            && (y - y0).abs() <= 0.1 * BOUND
+            && (x * x + y * y - 1.0).abs() <= 2.5 * BOUND
     }
 
     #[test]
     fn the_direction_is_right_on_a_dense_grid_and_at_the_ends() {
         let n = if cfg!(debug_assertions) {
-            1 << 12
+            1u64 << 12
         } else {
-            1 << 18
+            1 << 20
         };
         for k in 0..=n {
-            let angle = ((k as f64 / n as f64 * 2f64.powi(52)) as u64).min((1 << 52) - 1);
-            for low in 0..8 {
-                assert!(is_right(angle << 12 | low), "{angle} {low}");
+            let angle = (k * (1 << 31) / n).min((1 << 31) - 1);
+            for others in [0, 1 << 63, (1 << 63) - (1 << 31)] {
+                assert!(is_right(angle | others), "{angle} {others}");
             }
         }
     }
 
-    /// The eight copies of an arc of an eighth of a turn to either side of 0, [−⅛, ⅛), cover the circle twice.
+    /// Four equal parts of the 32 bits in each quarter of the circle, with their mirror images.
     #[test]
-    fn the_eight_symmetries_cover_the_circle_evenly() {
+    fn the_directions_cover_the_circle_evenly_and_symmetrically() {
         let steps = 1000;
         let mut hits = [0; 8];
-        for k in 0..steps {
-            let angle = ((k as f64 + 0.5) / f64::from(steps) * 2f64.powi(52)) as u64;
-            for low in 0..8 {
-                let (c, s) = random_direction(angle << 12 | low);
-                let turn = s.atan2(c) / TAU + 1.0;
-                hits[(8.0 * turn) as usize % 8] += 1;
+        for k in 0..4 * steps {
+            let angle = (k as f64 / f64::from(4 * steps) * 2f64.powi(31)) as u64;
+            for sign in [0, 1 << 63] {
+                let (x, y) = direction(angle | sign);
+                hits[(8.0 * (y.atan2(x) / TAU + 1.0)) as usize % 8] += 1;
+                assert_eq!((-x, y), direction(angle | sign ^ 1 << 63));
+                assert_eq!((x, -y), direction(angle ^ 0x7fff_ffff | sign));
             }
         }
         assert_eq!(hits, [steps; 8]);

@@ -5,8 +5,8 @@
 //! | `seeding` | (seed, level, path) → 256-bit generator state, a Threefry bijection |
 //! | `streams` | xoshiro256++ generators, eight in lockstep or one |
 //! | `skip` | a generator moved ahead by any number of words |
-//! | `logarithm`, `circle` | ln and a random direction in the plane, without tables or branches |
-//! | `gaussian` | the Box–Muller pair |
+//! | `logarithm`, `circle` | ln and a point in a random direction, without branches |
+//! | `gaussian` | the Box–Muller pair, of one word |
 //! | `law` | the laws a noise coordinate can have |
 //! | `batch` | minibatches, as perturbations of the sample weights |
 //!
@@ -18,17 +18,16 @@
 //!
 //! `tests/instruction_sets.rs` runs laws, functions and gradients on every instruction set of the machine and compares the bits.
 //!
-//! **Random access.** Every law takes one word a draw. So draw n of a path is n words into its stream: [`Streams::skip`] goes
-//! there at once (for the Gaussian law n must be even, the start of a pair). Iteration k of a path with d noise coordinates
-//! starts k·d words in. What is to be stored in order to go on later is the parameters with either k or
-//! [`LaneStreams::state`]; with minibatches drawn without replacement also the [`BatchSampler`], which remembers the order.
+//! **Random access.** Every law takes one word a draw, the Gaussian one a pair. So draw n of a path is [`Law::words`] of n into
+//! its stream, and [`Streams::skip`] goes there at once (for the Gaussian law n must be even, the start of a pair). What is
+//! to be stored in order to go on later is the parameters with either n or [`LaneStreams::state`]; with minibatches drawn without replacement also the [`BatchSampler`], which remembers the order.
 //!
 //! **Proof.** Unit tests have the known answers (Threefry, xoshiro256++ and its jumps) and small samples;
 //! `cargo bench --bench random -- --draws 1e9` has the battery at size, `--planted` its power.
 //!
-//! **Speed.** Every function on the hot path is `#[inline(always)]` and written as plain loops
-//! over `[f64; 8]` and `[u64; 8]`, so it is compiled for the instruction set of its caller: call
-//! [`Law::fill`] from inside a function dispatched to AVX2 or AVX-512.
+//! **Speed.** Every function on the hot path is `#[inline(always)]` and written over `[f64; 8]` and `[u64; 8]`, so it is compiled
+//! for the instruction set of its caller. [`Law::fill`] chooses one by itself; [`BatchSampler::fill`] is to be called from inside a
+//! function dispatched to AVX2 or AVX-512.
 
 mod batch;
 mod circle;
@@ -44,4 +43,4 @@ mod statistics;
 
 pub use batch::{Batch, BatchSampler, Sampling};
 pub use law::Law;
-pub use streams::{LaneStreams, PathStream, Streams};
+pub use streams::{LaneStreams, Pairs, PathStream, Streams};

@@ -31,20 +31,8 @@ fn each_block(law: Law, sigma: f64, seed: u64, n: usize, mut visit: impl FnMut(&
     let mut streams = LaneStreams::new(seed, 0, 0);
     let mut block = vec![Lanes([0.0; LANES]); 1024];
     for _ in 0..n / 8192 {
-        pulp::Arch::new().dispatch(Fill(law, sigma, &mut streams, &mut block));
+        law.fill(sigma, &mut streams, &mut block);
         visit(&block);
-    }
-}
-
-/// A fill compiled for the best instruction set of the machine.
-struct Fill<'a>(Law, f64, &'a mut LaneStreams, &'a mut [Lanes]);
-
-impl pulp::NullaryFnOnce for Fill<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        self.0.fill(self.1, self.2, self.3);
     }
 }
 

@@ -4,6 +4,12 @@ use super::seeding::stream_state;
 use super::skip::ahead;
 use crate::scalar::{LANES, Lanes, Paths, Single};
 
+/// Makes two draws of a word, for eight words at once. A trait and not a closure: only a function can be forced inline.
+pub trait Pairs {
+    /// The first draw of each word, and the second.
+    fn of(&self, words: [u64; LANES]) -> [[f64; LANES]; 2];
+}
+
 /// The random streams of as many paths as a scalar holds. A path has the same words whichever streams it is run with.
 pub trait Streams: Clone + Send {
     /// One number for each path.
@@ -19,6 +25,10 @@ pub trait Streams: Clone + Send {
         out: &mut [Self::Draw],
         draws: impl Fn([u64; N]) -> [f64; N],
     );
+
+    /// Fills `out` with the pairs of the next words, in order; where the number of draws is odd, the last is the first of one more
+    /// pair.
+    fn fill_pairs(&mut self, out: &mut [Self::Draw], pairs: impl Pairs);
 
     /// Takes one word for each path.
     fn each_word(&mut self, visit: impl FnMut(usize, u64));
@@ -106,6 +116,18 @@ impl LaneStreams {
         })
     }
 
+    /// The next `N` words of all lanes.
+    #[inline(always)]
+    fn words<const N: usize>(&mut self) -> [[u64; LANES]; N] {
+        let mut out = [[0; LANES]; N];
+        for j in 0..LANES {
+            for (words, word) in out.iter_mut().zip(self.lane_words::<N>(j)) {
+                words[j] = word;
+            }
+        }
+        out
+    }
+
     /// The next `N` words of lane `j`.
     #[inline(always)]
     fn lane_words<const N: usize>(&mut self, j: usize) -> [u64; N] {
@@ -156,6 +178,26 @@ impl Streams for LaneStreams {
         }
     }
 
+    /// The words of some pairs first: that is the shape in which LLVM makes vectors of the generator (see `fill_blocks`), and it is
+    /// no loop over lanes in which it makes them of the pairs.
+    #[inline(always)]
+    fn fill_pairs(&mut self, out: &mut [Lanes], pairs: impl Pairs) {
+        let (chunks, rest) = out.as_chunks_mut::<{ 2 * PAIRS }>();
+        for chunk in chunks {
+            let words = self.words::<PAIRS>();
+            for (pair, word) in chunk.as_chunks_mut::<2>().0.iter_mut().zip(words) {
+                let [first, second] = pairs.of(word);
+                *pair = [Lanes(first), Lanes(second)];
+            }
+        }
+        for draws in rest.chunks_mut(2) {
+            let [word] = self.words();
+            for (draw, value) in draws.iter_mut().zip(pairs.of(word)) {
+                *draw = Lanes(value);
+            }
+        }
+    }
+
     #[inline(always)]
     fn each_word(&mut self, mut visit: impl FnMut(usize, u64)) {
         for (j, word) in self.next_u64().into_iter().enumerate() {
@@ -174,6 +216,12 @@ impl Streams for LaneStreams {
 pub struct PathStream {
     state: [u64; 4],
 }
+
+/// Of how many pairs of draws lanes take the words at once.
+const PAIRS: usize = 4;
+
+/// The same for a single stream, in vectors of eight.
+const VECTORS: usize = 8;
 
 /// How many blocks of draws a single stream makes side by side.
 const BLOCKS: usize = 16;
@@ -212,6 +260,31 @@ impl Streams for PathStream {
             }
             for (i, draw) in chunk.iter_mut().enumerate() {
                 *draw = Single(values[i % N][i / N]);
+            }
+        }
+    }
+
+    /// The words come one after the other; the pairs of eight are made side by side, and then put in order.
+    #[inline(always)]
+    fn fill_pairs(&mut self, out: &mut [Single], pairs: impl Pairs) {
+        for chunk in out.chunks_mut(2 * LANES * VECTORS) {
+            let count = chunk.len().div_ceil(2);
+            let mut words = [[0; LANES]; VECTORS];
+            let mut state = self.state;
+            for word in &mut words.as_flattened_mut()[..count] {
+                *word = next_word(&mut state);
+            }
+            self.state = state;
+            let mut values = [[[0.0; LANES]; VECTORS]; 2];
+            for (i, &words) in words[..count.div_ceil(LANES)].iter().enumerate() {
+                [values[0][i], values[1][i]] = pairs.of(words);
+            }
+            let [first, second] = values;
+            let values = first.as_flattened().iter().zip(second.as_flattened());
+            for (draws, (&first, &second)) in chunk.chunks_mut(2).zip(values) {
+                for (draw, value) in draws.iter_mut().zip([first, second]) {
+                    *draw = Single(value);
+                }
             }
         }
     }

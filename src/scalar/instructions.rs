@@ -1,6 +1,9 @@
 //! The instruction sets that hot loops are compiled for, and the choice among them at run time.
 
-use pulp::NullaryFnOnce;
+use pulp::{Arch, NullaryFnOnce};
+
+use super::LANES;
+use super::lanes::each_of_lanes;
 
 /// How a hot loop is run. Its `call` must be forced inline all the way down to take on an instruction set.
 pub(crate) trait Instructions: Copy + Send + Sync {
@@ -61,6 +64,76 @@ impl Instructions for Baseline {
     #[inline(never)]
     fn run<F: NullaryFnOnce>(self, f: F) -> F::Output {
         f.call()
+    }
+}
+
+/// What vectors can do by one instruction where the compiler does not find it. The same numbers on every machine.
+pub(crate) trait Lookup: Copy {
+    /// For every lane, the entry of a table with the number in the lowest four bits of the index.
+    fn pick(self, table: &[f64; 16], index: [u64; LANES]) -> [f64; LANES];
+    /// ⌊log₂ x⌋ of positive normal numbers.
+    fn exponent(self, x: [f64; LANES]) -> [f64; LANES];
+}
+
+/// A hot loop that uses [`Lookup`].
+pub(crate) trait WithLookup {
+    /// Does the work. Must be forced inline.
+    fn call(self, lookup: impl Lookup);
+}
+
+/// Loads from memory, one for each lane.
+#[derive(Clone, Copy)]
+pub(crate) struct Loads;
+
+impl Lookup for Loads {
+    #[inline(always)]
+    fn pick(self, table: &[f64; 16], index: [u64; LANES]) -> [f64; LANES] {
+        each_of_lanes!(lane => table[(index[lane] & 15) as usize])
+    }
+
+    #[inline(always)]
+    fn exponent(self, x: [f64; LANES]) -> [f64; LANES] {
+        /// 2⁵², whose fraction field holds an integer: 2⁵² + the biased exponent − (2⁵² + 1023) converts it exactly.
+        const SHIFT: f64 = (1u64 << 52) as f64;
+        each_of_lanes!(lane => {
+            f64::from_bits(x[lane].to_bits() >> 52 | SHIFT.to_bits()) - (SHIFT + 1023.0)
+        })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Lookup for pulp::x86::V4 {
+    #[inline(always)]
+    fn pick(self, table: &[f64; 16], index: [u64; LANES]) -> [f64; LANES] {
+        let [low, high]: [[f64; LANES]; 2] = pulp::cast(*table);
+        let (low, high, index) = (pulp::cast(low), pulp::cast(high), pulp::cast(index));
+        pulp::cast(self.avx512f._mm512_permutex2var_pd(low, index, high))
+    }
+
+    #[inline(always)]
+    fn exponent(self, x: [f64; LANES]) -> [f64; LANES] {
+        pulp::cast(self.avx512f._mm512_getexp_pd(pulp::cast(x)))
+    }
+}
+
+/// A work with the way to look up.
+struct Looking<L, W>(L, W);
+
+impl<L: Lookup, W: WithLookup> NullaryFnOnce for Looking<L, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.1.call(self.0);
+    }
+}
+
+/// Does a work with these instructions.
+pub(crate) fn run_on<W: WithLookup>(instructions: Arch, work: W) {
+    match instructions {
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(simd) => simd.vectorize(Looking(simd, work)),
+        other => other.dispatch(Looking(Loads, work)),
     }
 }
 

@@ -51,6 +51,8 @@ lane_by_lane!(Sub, sub, -);
 lane_by_lane!(Mul, mul, *);
 lane_by_lane!(Div, div, /);
 
+pub(crate) use each_of_lanes;
+
 /// f of every lane.
 macro_rules! each_lane {
     ($lanes:expr, $function:path) => {

@@ -21,7 +21,12 @@ mod slices;
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-pub(crate) use instructions::{Baseline, Instructions, Wide, run_narrow, run_wide, vectors};
+#[cfg(test)]
+pub(crate) use instructions::Loads;
+pub(crate) use instructions::{
+    Baseline, Instructions, Lookup, Wide, WithLookup, run_narrow, run_on, run_wide, vectors,
+};
+pub(crate) use lanes::each_of_lanes;
 pub use lanes::{LANES, Lanes};
 pub use num_dual::{Dual64, HyperDual64};
 pub use single::Single;
