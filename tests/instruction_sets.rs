@@ -176,7 +176,7 @@ fn a_fused_product_where_there_should_be_two_roundings_would_be_seen() {
     assert!(fused.iter().zip(&rounded).any(|(a, b)| a != b));
 }
 
-/// Steps w ← w − α∇L̂(w, η) with label noise, in lanes or alone.
+/// Steps w ← w − α∇L̂(w, η) with label noise, in lanes or alone; the noise is drawn with the engine's choice of instructions.
 struct Steps<'a, M, R> {
     model: &'a M,
     start: &'a [f64],

@@ -155,7 +155,7 @@ fn run_with<M: Model, I: Instructions, J: Instructions>(
     } else {
         model.side_by_side().max(1)
     };
-    run_groups(plan, together, observe, progress, &|first, paths, alone| {
+    let departure = |first, paths, alone| {
         let group = Group {
             model,
             instructions,
@@ -180,7 +180,8 @@ fn run_with<M: Model, I: Instructions, J: Instructions>(
             Socket::GradientAdded => group.in_turn(alone, GradientAdded),
             Socket::Formula => group.in_turn(alone, several),
         }
-    })
+    };
+    run_groups(plan, (I::LANES, together), observe, progress, &departure)
 }
 
 /// Some paths on their way, whatever their model, noise and number type: what is compiled once for all of them.
@@ -202,10 +203,10 @@ pub(super) trait Walk {
 /// Makes the paths from a number on, so many, alone or in lanes.
 type Departure<'a> = &'a (dyn Fn(usize, usize, bool) -> Box<dyn Walk + 'a> + Sync);
 
-/// Runs all paths: blocks of lanes, up to `together` of them at once, and the few paths left over one by one.
+/// Runs all paths: blocks of lanes, if there are any, up to `together` of them at once, and the paths left over one by one.
 fn run_groups(
     plan: &DescentPlan,
-    together: usize,
+    (lanes, together): (bool, usize),
     observe: Observe,
     progress: Progress,
     departure: Departure,
@@ -213,9 +214,14 @@ fn run_groups(
     let row = plan.record_at.len() * plan.values_per_record;
     let mut values = vec![f64::NAN; plan.paths * row];
     let left_over = plan.paths % LANES;
-    let singles = if left_over <= SINGLES { left_over } else { 0 };
+    let singles = match left_over {
+        _ if !lanes => plan.paths,
+        few @ ..=SINGLES => few,
+        _ => 0,
+    };
     let in_lanes = plan.paths - singles;
     let report_after = if together > 1 { STEPS_PER_REPORT } else { 1 };
+    let singles_together = SINGLES.min(together);
     let together = in_lanes
         .div_ceil(LANES)
         .div_ceil(rayon::current_num_threads())
@@ -226,7 +232,7 @@ fn run_groups(
     while first < plan.paths {
         let alone = first >= in_lanes;
         let paths = if alone {
-            singles
+            singles_together.min(plan.paths - first)
         } else {
             (together * LANES).min(in_lanes - first)
         };
@@ -357,23 +363,23 @@ impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J
     /// Paths of a model with short steps.
     fn in_turn<W: Wiring + 'a>(self, alone: bool, wiring: W) -> Box<dyn Walk + 'a> {
         let (model, start, (wide, narrow)) = (self.model, self.plan.start, self.instructions);
-        if alone {
-            let noise = self.noise_of_blocks::<PathStream>();
-            Box::new(Walkers::new(model, narrow, wiring, start, noise))
-        } else {
+        if I::LANES && !alone {
             let noise = self.noise_of_blocks::<LaneStreams>();
             Box::new(Walkers::new(model, wide, wiring, start, noise))
+        } else {
+            let noise = self.noise_of_blocks::<PathStream>();
+            Box::new(Walkers::new(model, narrow, wiring, start, noise))
         }
     }
 
     /// Paths of a model with long steps.
     fn side_by_side(self, alone: bool) -> Box<dyn Walk + 'a> {
         let (model, start, wide) = (self.model, self.plan.start, self.instructions.0);
-        if alone {
-            let noise = self.noise_of_blocks::<PathStream>();
+        if I::LANES && !alone {
+            let noise = self.noise_of_blocks::<LaneStreams>();
             Box::new(SideBySide::new(model, wide, self.noise, start, noise))
         } else {
-            let noise = self.noise_of_blocks::<LaneStreams>();
+            let noise = self.noise_of_blocks::<PathStream>();
             Box::new(SideBySide::new(model, wide, self.noise, start, noise))
         }
     }
@@ -400,9 +406,10 @@ impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::{Product, Sphere};
+    use crate::models::{Activation, Data, Perceptron, Product, Regression, Samples, Sphere};
     use crate::noise::{Mechanism, NoisyLoss};
     use crate::random::Law;
+    use std::sync::Arc;
 
     const PRODUCT: AnyModel = AnyModel::Product(Product);
 
@@ -463,6 +470,63 @@ mod tests {
         let of = |paths| run(&PRODUCT, &sources, paths, 0.1, &[5, 700]).values;
         let (many, two) = (of(8), of(2));
         assert_eq!(two, many[..two.len()]);
+    }
+
+    fn network() -> AnyModel {
+        let numbers = |count, seed: f64| (0..count).map(move |i| (seed + 7.3 * i as f64).sin());
+        let train = Samples {
+            count: 7,
+            inputs: numbers(14, 0.2).collect(),
+            targets: numbers(7, 1.1).collect(),
+        };
+        let data = Arc::new(Data {
+            features: 2,
+            targets: 1,
+            train,
+            ..Data::default()
+        });
+        let perceptron = Perceptron::new(vec![2, 3, 1], Activation::Tanh, true);
+        AnyModel::Perceptron(Regression::new(perceptron, data))
+    }
+
+    /// Ensembles of every remainder by the lanes, of a model with short steps and of one with long ones, with lanes and without,
+    /// as on a machine that has no vectors.
+    #[test]
+    fn a_path_has_the_same_bits_in_an_ensemble_of_any_size_with_and_without_lanes() {
+        let observe = |_, w: &[f64], out: &mut [f64]| out.copy_from_slice(w);
+        for model in [PRODUCT, network()] {
+            let sources = [Mechanism::Label, Mechanism::Dropconnect]
+                .map(|mechanism| source(mechanism, Law::Gaussian));
+            let m = model.dimension();
+            let start: Vec<_> = (0..m).map(|i| (2.0 + i as f64).sin()).collect();
+            let of = |paths, lanes| {
+                let plan = DescentPlan {
+                    shared_streams: false,
+                    start: &start,
+                    step_sizes: StepSizes::Constant(0.05),
+                    sigma: 0.1,
+                    paths,
+                    first_path: 5,
+                    record_at: &[5, 300],
+                    values_per_record: m,
+                    seed: 3,
+                    level: 1,
+                };
+                if lanes {
+                    return run_descent(&model, &sources, &plan, &observe, &|_| true);
+                }
+                let none = (Baseline, Baseline);
+                run_with(&model, none, &sources, &plan, &observe, &|_| true)
+            };
+            let all = of(24, true).values;
+            for paths in 1..=19 {
+                for lanes in [true, false] {
+                    let run = of(paths, lanes);
+                    assert_eq!(run.values, all[..2 * m * paths], "{paths} paths, {lanes}");
+                    assert!(run.diverged.is_empty());
+                }
+            }
+        }
     }
 
     /// A formula takes a step of several blocks at once; here with noise in three places, and with paths that diverge.

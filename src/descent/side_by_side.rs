@@ -32,6 +32,7 @@ impl<'a, M: Model, R: Streams, I> SideBySide<'a, M, R, I> {
         noise: Vec<NoiseBuffer<'a, R>>,
     ) -> Self {
         let blocks = noise.len();
+        assert!((1..=model.side_by_side().max(1)).contains(&blocks));
         let w = starting(model, start, blocks);
         Self {
             model,

@@ -79,8 +79,8 @@ mod tests {
 
     fn is_right(word: u64) -> bool {
         let ((x, y), (x0, y0)) = (direction(word), reference(word));
-        (x - x0).abs() <= 1.1 * BOUND
-            && (y - y0).abs() <= 0.1 * BOUND
+        (x - x0).abs() <= 1.07 * BOUND
+            && (y - y0).abs() <= 0.059 * BOUND
             && (x * x + y * y - 1.0).abs() <= 2.5 * BOUND
     }
 
@@ -99,7 +99,7 @@ mod tests {
         }
     }
 
-    /// Four equal parts of the 32 bits in each quarter of the circle, with their mirror images.
+    /// As many in each eighth of a turn, and all with their mirror images.
     #[test]
     fn the_directions_cover_the_circle_evenly_and_symmetrically() {
         let steps = 1000;

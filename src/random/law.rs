@@ -1,6 +1,6 @@
 //! Names the laws a noise coordinate can have, and fills arrays with draws from them.
 
-use super::gaussian::BoxMuller;
+use super::gaussian::box_muller;
 use super::streams::{Streams, open_unit};
 use crate::scalar::{Lookup, WithLookup, run_on};
 use pulp::Arch;
@@ -88,7 +88,8 @@ impl Law {
         self.fill_on(Arch::new(), sigma, streams, out);
     }
 
-    /// As [`fill`](Self::fill), with these instructions.
+    /// As [`fill`](Self::fill), with these instructions: for tests.
+    #[doc(hidden)]
     pub fn fill_on<R: Streams>(
         self,
         instructions: Arch,
@@ -127,25 +128,31 @@ impl<R: Streams> WithLookup for Fill<'_, R> {
             out,
         } = self;
         match law {
-            Law::Gaussian => streams.fill_pairs(out, BoxMuller { lookup, sigma }),
-            Law::Rademacher => each(streams, out, |word| {
-                f64::from_bits(sigma.to_bits() ^ (word & 1 << 63))
-            }),
+            Law::Gaussian => streams.fill_pairs(
+                out,
+                #[inline(always)]
+                |words| box_muller(lookup, sigma, words),
+            ),
+            Law::Rademacher => streams.fill_each(
+                out,
+                #[inline(always)]
+                |word| f64::from_bits(sigma.to_bits() ^ (word & 1 << 63)),
+            ),
             Law::Uniform => {
                 let half_width = sigma * ROOT_3;
-                each(streams, out, |word| {
-                    half_width * (2.0 * open_unit(word) - 1.0)
-                });
+                streams.fill_each(
+                    out,
+                    #[inline(always)]
+                    |word| half_width * (2.0 * open_unit(word) - 1.0),
+                );
             }
             Law::Bernoulli => {
                 let kept = sigma * sigma;
                 let p = 1.0 / (1.0 + kept);
-                each(
-                    streams,
+                streams.fill_each(
                     out,
-                    |word| {
-                        if open_unit(word) < p { kept } else { -1.0 }
-                    },
+                    #[inline(always)]
+                    |word| if open_unit(word) < p { kept } else { -1.0 },
                 );
             }
         }
@@ -155,22 +162,11 @@ impl<R: Streams> WithLookup for Fill<'_, R> {
 /// √3, correctly rounded.
 const ROOT_3: f64 = 1.732_050_807_568_877_2;
 
-/// Fills `out` by a law that makes one draw of one word: four at a time for speed, then singly, so
-/// that exactly `out.len()` words of each stream are taken.
-#[inline(always)]
-fn each<R: Streams>(streams: &mut R, out: &mut [R::Draw], draw: impl Fn(u64) -> f64) {
-    let whole = out.len() / 4 * 4;
-    let (blocks, rest) = out.split_at_mut(whole);
-    streams.fill_blocks::<4>(blocks, |words| words.map(&draw));
-    streams.fill_blocks::<1>(rest, |words| words.map(&draw));
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::streams::{LaneStreams, Pairs, PathStream};
+    use super::super::streams::{LaneStreams, PathStream};
     use super::*;
-    use crate::scalar::Loads;
-    use crate::scalar::{LANES, Lanes, Single};
+    use crate::scalar::{LANES, Lanes, Loads, Single};
     use proptest::prelude::*;
 
     const ZERO: Lanes = Lanes([0.0; LANES]);
@@ -222,7 +218,7 @@ mod tests {
         }
 
         #[test]
-        fn a_path_alone_has_the_draws_of_its_lane(law in any_law(), path in 0..1u64 << 40, cut in 0usize..40, n in 0usize..50) {
+        fn a_path_alone_has_the_draws_of_its_lane(law in any_law(), path in 0..1u64 << 40, cut in 0usize..200, n in 0usize..300) {
             let lanes = filled(law, 0.7, path, 2 * cut + n);
             let mut streams = PathStream::of(7, 1, path);
             let mut alone = vec![Single(0.0); 2 * cut + n];
@@ -265,11 +261,7 @@ mod tests {
             let gaussian = filled(Law::Gaussian, 2.0, 9, 12);
             let rademacher = filled(Law::Rademacher, 2.0, 9, 6);
             for (pair, &words) in gaussian.as_chunks::<2>().0.iter().zip(&words) {
-                let pairs = BoxMuller {
-                    lookup: Loads,
-                    sigma: 2.0,
-                };
-                let [x, y] = pairs.of(words);
+                let [x, y] = box_muller(Loads, 2.0, words);
                 assert_eq!(pair.map(|draw| draw.0[j]), [x[j], y[j]]);
             }
             for (draw, words) in rademacher.iter().zip(&words) {

@@ -19,8 +19,10 @@
 //! `tests/instruction_sets.rs` runs laws, functions and gradients on every instruction set of the machine and compares the bits.
 //!
 //! **Random access.** Every law takes one word a draw, the Gaussian one a pair. So draw n of a path is [`Law::words`] of n into
-//! its stream, and [`Streams::skip`] goes there at once (for the Gaussian law n must be even, the start of a pair). What is
-//! to be stored in order to go on later is the parameters with either n or [`LaneStreams::state`]; with minibatches drawn without replacement also the [`BatchSampler`], which remembers the order.
+//! its stream, and [`Streams::skip`] goes there at once (for the Gaussian law n must be even, the start of a pair). Several
+//! sources of noise take turns, sixteen steps each, and a minibatch of B samples takes B words. What is to be stored in order to
+//! go on later is the parameters with either n, even, or [`LaneStreams::state`] at such a point; with minibatches drawn without
+//! replacement also the [`BatchSampler`], which remembers the order.
 //!
 //! **Proof.** Unit tests have the known answers (Threefry, xoshiro256++ and its jumps) and small samples;
 //! `cargo bench --bench random -- --draws 1e9` has the battery at size, `--planted` its power.
@@ -43,4 +45,4 @@ mod statistics;
 
 pub use batch::{Batch, BatchSampler, Sampling};
 pub use law::Law;
-pub use streams::{LaneStreams, Pairs, PathStream, Streams};
+pub use streams::{LaneStreams, PathStream, Streams};

@@ -4,12 +4,6 @@ use super::seeding::stream_state;
 use super::skip::ahead;
 use crate::scalar::{LANES, Lanes, Paths, Single};
 
-/// Makes two draws of a word, for eight words at once. A trait and not a closure: only a function can be forced inline.
-pub trait Pairs {
-    /// The first draw of each word, and the second.
-    fn of(&self, words: [u64; LANES]) -> [[f64; LANES]; 2];
-}
-
 /// The random streams of as many paths as a scalar holds. A path has the same words whichever streams it is run with.
 pub trait Streams: Clone + Send {
     /// One number for each path.
@@ -18,17 +12,16 @@ pub trait Streams: Clone + Send {
     /// The streams of the paths from `first_path` on, of `level` under `seed`.
     fn of(seed: u64, level: u64, first_path: u64) -> Self;
 
-    /// Fills `out` with `draws` of the next words, `N` words and draws of each path at a time, in order. The draws past the
-    /// last whole block, fewer than `N`, are the first of one more block.
-    fn fill_blocks<const N: usize>(
+    /// Fills `out` with a draw of each of the next words, in order. For speed the closure should be `#[inline(always)]`.
+    fn fill_each(&mut self, out: &mut [Self::Draw], draw: impl Fn(u64) -> f64);
+
+    /// Fills `out` with two draws of each of the next words, in order, made of eight words at a time: their first draws, and their
+    /// second. Where the number of draws is odd, the last is the first of one more pair.
+    fn fill_pairs(
         &mut self,
         out: &mut [Self::Draw],
-        draws: impl Fn([u64; N]) -> [f64; N],
+        pairs: impl Fn([u64; LANES]) -> [[f64; LANES]; 2],
     );
-
-    /// Fills `out` with the pairs of the next words, in order; where the number of draws is odd, the last is the first of one more
-    /// pair.
-    fn fill_pairs(&mut self, out: &mut [Self::Draw], pairs: impl Pairs);
 
     /// Takes one word for each path.
     fn each_word(&mut self, visit: impl FnMut(usize, u64));
@@ -154,45 +147,35 @@ impl Streams for LaneStreams {
     /// lanes with a body too long to be unrolled, which is the shape that LLVM turns into vector
     /// code; shorter loops are unrolled first, and then stay scalar.
     #[inline(always)]
-    fn fill_blocks<const N: usize>(
-        &mut self,
-        out: &mut [Lanes],
-        draws: impl Fn([u64; N]) -> [f64; N],
-    ) {
-        let (blocks, rest) = out.as_chunks_mut::<N>();
+    fn fill_each(&mut self, out: &mut [Lanes], draw: impl Fn(u64) -> f64) {
+        let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
         for block in blocks {
             for j in 0..LANES {
-                let values = draws(self.lane_words(j));
-                for (draw, value) in block.iter_mut().zip(values) {
-                    draw.0[j] = value;
+                let words: [u64; BLOCK] = self.lane_words(j);
+                for (lanes, word) in block.iter_mut().zip(words) {
+                    lanes.0[j] = draw(word);
                 }
             }
         }
-        if !rest.is_empty() {
-            for j in 0..LANES {
-                let values = draws(self.lane_words(j));
-                for (draw, value) in rest.iter_mut().zip(values) {
-                    draw.0[j] = value;
-                }
-            }
+        for lanes in rest {
+            *lanes = Lanes(self.next_u64().map(&draw));
         }
     }
 
-    /// The words of some pairs first: that is the shape in which LLVM makes vectors of the generator (see `fill_blocks`), and it is
-    /// no loop over lanes in which it makes them of the pairs.
+    /// The words of some pairs first, in the shape of the loop above; the pairs of eight are vectors as they are.
     #[inline(always)]
-    fn fill_pairs(&mut self, out: &mut [Lanes], pairs: impl Pairs) {
-        let (chunks, rest) = out.as_chunks_mut::<{ 2 * PAIRS }>();
+    fn fill_pairs(&mut self, out: &mut [Lanes], pairs: impl Fn([u64; LANES]) -> [[f64; LANES]; 2]) {
+        let (chunks, rest) = out.as_chunks_mut::<{ 2 * BLOCK }>();
         for chunk in chunks {
-            let words = self.words::<PAIRS>();
+            let words = self.words::<BLOCK>();
             for (pair, word) in chunk.as_chunks_mut::<2>().0.iter_mut().zip(words) {
-                let [first, second] = pairs.of(word);
+                let [first, second] = pairs(word);
                 *pair = [Lanes(first), Lanes(second)];
             }
         }
         for draws in rest.chunks_mut(2) {
-            let [word] = self.words();
-            for (draw, value) in draws.iter_mut().zip(pairs.of(word)) {
+            let values = pairs(self.next_u64());
+            for (draw, value) in draws.iter_mut().zip(values) {
                 *draw = Lanes(value);
             }
         }
@@ -217,14 +200,11 @@ pub struct PathStream {
     state: [u64; 4],
 }
 
-/// Of how many pairs of draws lanes take the words at once.
-const PAIRS: usize = 4;
+/// How many words lanes take at once.
+const BLOCK: usize = 4;
 
 /// The same for a single stream, in vectors of eight.
 const VECTORS: usize = 8;
-
-/// How many blocks of draws a single stream makes side by side.
-const BLOCKS: usize = 16;
 
 impl Streams for PathStream {
     type Draw = Single;
@@ -235,49 +215,30 @@ impl Streams for PathStream {
         Self { state }
     }
 
-    /// The words come one after the other; what is made of them is a loop over blocks that becomes vector code.
+    /// The words come one after the other; what is made of them is a loop that becomes vector code.
     #[inline(always)]
-    fn fill_blocks<const N: usize>(
-        &mut self,
-        out: &mut [Single],
-        draws: impl Fn([u64; N]) -> [f64; N],
-    ) {
-        for chunk in out.chunks_mut(BLOCKS * N) {
-            let mut words = [[0; BLOCKS]; N];
-            let mut state = self.state;
-            for block in 0..chunk.len().div_ceil(N) {
-                for words in &mut words {
-                    words[block] = next_word(&mut state);
-                }
-            }
-            self.state = state;
-            let mut values = [[0.0; BLOCKS]; N];
-            for block in 0..BLOCKS {
-                let made = draws(std::array::from_fn(|i| words[i][block]));
-                for (values, value) in values.iter_mut().zip(made) {
-                    values[block] = value;
-                }
-            }
-            for (i, draw) in chunk.iter_mut().enumerate() {
-                *draw = Single(values[i % N][i / N]);
+    fn fill_each(&mut self, out: &mut [Single], draw: impl Fn(u64) -> f64) {
+        for chunk in out.chunks_mut(LANES * VECTORS) {
+            let words = self.words(chunk.len());
+            for (single, &word) in chunk.iter_mut().zip(words.as_flattened()) {
+                *single = Single(draw(word));
             }
         }
     }
 
-    /// The words come one after the other; the pairs of eight are made side by side, and then put in order.
+    /// The pairs of eight words are made side by side, and then put in order.
     #[inline(always)]
-    fn fill_pairs(&mut self, out: &mut [Single], pairs: impl Pairs) {
+    fn fill_pairs(
+        &mut self,
+        out: &mut [Single],
+        pairs: impl Fn([u64; LANES]) -> [[f64; LANES]; 2],
+    ) {
         for chunk in out.chunks_mut(2 * LANES * VECTORS) {
             let count = chunk.len().div_ceil(2);
-            let mut words = [[0; LANES]; VECTORS];
-            let mut state = self.state;
-            for word in &mut words.as_flattened_mut()[..count] {
-                *word = next_word(&mut state);
-            }
-            self.state = state;
+            let words = self.words(count);
             let mut values = [[[0.0; LANES]; VECTORS]; 2];
             for (i, &words) in words[..count.div_ceil(LANES)].iter().enumerate() {
-                [values[0][i], values[1][i]] = pairs.of(words);
+                [values[0][i], values[1][i]] = pairs(words);
             }
             let [first, second] = values;
             let values = first.as_flattened().iter().zip(second.as_flattened());
@@ -300,6 +261,18 @@ impl Streams for PathStream {
 }
 
 impl PathStream {
+    /// The next `count` words, before any others.
+    #[inline(always)]
+    fn words(&mut self, count: usize) -> [[u64; LANES]; VECTORS] {
+        let mut words = [[0; LANES]; VECTORS];
+        let mut state = self.state;
+        for word in &mut words.as_flattened_mut()[..count] {
+            *word = next_word(&mut state);
+        }
+        self.state = state;
+        words
+    }
+
     /// The state of the generator: all there is to store for going on later with the next word.
     pub fn state(&self) -> [u64; 4] {
         self.state

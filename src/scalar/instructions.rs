@@ -7,6 +7,9 @@ use super::lanes::each_of_lanes;
 
 /// How a hot loop is run. Its `call` must be forced inline all the way down to take on an instruction set.
 pub(crate) trait Instructions: Copy + Send + Sync {
+    /// Whether loops over lanes are compiled for them. Where they are not, paths are run one by one, to the same bits.
+    const LANES: bool = true;
+
     /// Runs `f`, compiled for these instructions.
     fn run<F: NullaryFnOnce>(self, f: F) -> F::Output;
 }
@@ -60,6 +63,9 @@ impl Instructions for Narrow {
 }
 
 impl Instructions for Baseline {
+    /// A fifth of the time of a build, for machines of before 2013 that are slow anyhow.
+    const LANES: bool = false;
+
     /// Never inlined, so that there is one copy of each loop.
     #[inline(never)]
     fn run<F: NullaryFnOnce>(self, f: F) -> F::Output {
@@ -133,6 +139,12 @@ pub(crate) fn run_on<W: WithLookup>(instructions: Arch, work: W) {
     match instructions {
         #[cfg(target_arch = "x86_64")]
         Arch::V4(simd) => simd.vectorize(Looking(simd, work)),
+        #[cfg(target_arch = "x86_64")]
+        Arch::V3(simd) => simd.vectorize(Looking(Loads, work)),
+        // On x86-64 it would compile a loop for AVX-512 too.
+        #[cfg(target_arch = "x86_64")]
+        _ => Looking(Loads, work).call(),
+        #[cfg(not(target_arch = "x86_64"))]
         other => other.dispatch(Looking(Loads, work)),
     }
 }
