@@ -36,7 +36,7 @@ fn paths(out: &Path) -> BTreeMap<usize, Vec<String>> {
     paths
 }
 
-/// The beginning of a scenario, with so many paths.
+/// The beginning of a scenario, with so many paths, the most of them on one thread.
 fn run(scenario: &Scenario, size: usize) -> BTreeMap<usize, Vec<String>> {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("run");
@@ -47,6 +47,7 @@ fn run(scenario: &Scenario, size: usize) -> BTreeMap<usize, Vec<String>> {
         .arg(&scenario.path)
         .args(settings)
         .args(["--set", &format!("ladder.paths={size}")])
+        .args(["--threads", if size == LARGEST { "1" } else { "2" }])
         .arg("--quiet")
         .arg("--out")
         .arg(&out)

@@ -489,24 +489,41 @@ mod tests {
         AnyModel::Perceptron(Regression::new(perceptron, data))
     }
 
-    /// Ensembles of every remainder by the lanes, of a model with short steps and of one with long ones, with lanes and without,
-    /// as on a machine that has no vectors.
+    /// A formula, which takes a step of several blocks at once, with noise in three places.
+    fn formula() -> (AnyModel, Vec<Source>) {
+        let text = "observables = [\"norm\"]\n[model]\nkind = \"formula\"\nparameters = [\"u\", \"v\"]\nnoise = [\"e\"]\n\
+            loss = \"0.5*(u*v - 1 - e)^2\"\nstart = [2.0, 0.5]\n\
+            [ladder]\nstep_sizes = [0.04, 0.02, 0.01, 0.005]\nsigma = 0.1\nhorizon = 1.0\npaths = 100\n";
+        let (spec, file) = crate::scenario::parse("test.toml", text, &[]).unwrap();
+        let study = crate::scenario::Study::resolve(spec, file).unwrap();
+        let model = study.noisy.model().clone();
+        assert!(model.side_by_side() > 1);
+        let mut sources = study.noisy.sources().to_vec();
+        sources.push(source(Mechanism::Sgld, Law::Gaussian));
+        sources.push(source(Mechanism::Dropconnect, Law::Bernoulli));
+        (model, sources)
+    }
+
+    /// Ensembles of every remainder by the lanes, of a model with short steps, of a network and of a formula, with lanes and
+    /// without, as on a machine that has no vectors.
     #[test]
     fn a_path_has_the_same_bits_in_an_ensemble_of_any_size_with_and_without_lanes() {
         let observe = |_, w: &[f64], out: &mut [f64]| out.copy_from_slice(w);
-        for model in [PRODUCT, network()] {
-            let sources = [Mechanism::Label, Mechanism::Dropconnect]
-                .map(|mechanism| source(mechanism, Law::Gaussian));
+        let sources = || {
+            let mechanisms = [Mechanism::Label, Mechanism::Dropconnect];
+            Vec::from(mechanisms.map(|mechanism| source(mechanism, Law::Gaussian)))
+        };
+        for (model, sources) in [(PRODUCT, sources()), (network(), sources()), formula()] {
             let m = model.dimension();
             let start: Vec<_> = (0..m).map(|i| (2.0 + i as f64).sin()).collect();
-            let of = |paths, lanes| {
+            let of = |first_path, paths, lanes| {
                 let plan = DescentPlan {
                     shared_streams: false,
                     start: &start,
                     step_sizes: StepSizes::Constant(0.05),
                     sigma: 0.1,
                     paths,
-                    first_path: 5,
+                    first_path,
                     record_at: &[5, 300],
                     values_per_record: m,
                     seed: 3,
@@ -518,30 +535,24 @@ mod tests {
                 let none = (Baseline, Baseline);
                 run_with(&model, none, &sources, &plan, &observe, &|_| true)
             };
-            let all = of(24, true).values;
+            let all = of(0, 24, true).values;
             for paths in 1..=19 {
-                for lanes in [true, false] {
-                    let run = of(paths, lanes);
-                    assert_eq!(run.values, all[..2 * m * paths], "{paths} paths, {lanes}");
+                for (first, lanes) in [(0, true), (5, true), (0, false)] {
+                    let run = of(first, paths, lanes);
+                    let expected = &all[2 * m * first..2 * m * (first + paths)];
+                    assert_eq!(run.values, expected, "{paths} paths from {first}, {lanes}");
                     assert!(run.diverged.is_empty());
                 }
             }
         }
     }
 
-    /// A formula takes a step of several blocks at once; here with noise in three places, and with paths that diverge.
+    /// On one thread, where all blocks are side by side; also with paths that diverge.
     #[test]
     fn paths_side_by_side_have_the_bits_of_single_ones() {
-        let text = "observables = [\"norm\"]\n[model]\nkind = \"formula\"\nparameters = [\"u\", \"v\"]\nnoise = [\"e\"]\n\
-            loss = \"0.5*(u*v - 1 - e)^2\"\nstart = [2.0, 0.5]\n\
-            [ladder]\nstep_sizes = [0.04, 0.02, 0.01, 0.005]\nsigma = 0.1\nhorizon = 1.0\npaths = 100\n";
-        let (spec, file) = crate::scenario::parse("test.toml", text, &[]).unwrap();
-        let study = crate::scenario::Study::resolve(spec, file).unwrap();
-        let model = study.noisy.model();
-        assert!(model.side_by_side() > 1);
-        let mut sources = study.noisy.sources().to_vec();
-        sources.push(source(Mechanism::Sgld, Law::Gaussian));
-        sources.push(source(Mechanism::Dropconnect, Law::Bernoulli));
+        let (model, sources) = formula();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        let pool = pool.unwrap();
         let bits = |run: &DescentRun| run.values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         for alpha in [0.1, 0.45] {
             let of = |first_path, paths| {
@@ -558,13 +569,13 @@ mod tests {
                     level: 2,
                 };
                 let observe = |_, w: &[f64], out: &mut [f64]| out.copy_from_slice(w);
-                run_descent(model, &sources, &plan, &observe, &|_| true)
+                pool.install(|| run_descent(&model, &sources, &plan, &observe, &|_| true))
             };
             let alone: Vec<_> = (0..70).map(|path| of(path, 1)).collect();
             let diverged: Vec<_> = alone.iter().flat_map(|run| run.diverged.clone()).collect();
             assert_eq!(diverged.is_empty(), alpha == 0.1);
             let alone: Vec<_> = alone.iter().flat_map(bits).collect();
-            for paths in [8, 9, 37, 64, 70] {
+            for paths in [2, 8, 9, 10, 37, 64, 66, 70] {
                 let run = of(0, paths);
                 assert_eq!(bits(&run), alone[..4 * paths]);
                 let expected = diverged.iter().filter(|d| d.path < paths);
