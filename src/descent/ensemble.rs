@@ -18,8 +18,9 @@ use crate::scalar::{Baseline, Instructions, LANES, Paths, vectors};
 const DIVERGED: f64 = 1e8;
 /// Up to so many paths that do not fill a block are run one by one.
 const SINGLES: usize = 2;
-/// After so many steps it is checked whether a path has diverged.
+/// After so many steps it is checked whether a path has diverged, and, where steps take nanoseconds, after so many.
 const STRETCH: usize = 256;
+const STRETCH_OF_SHORT_STEPS: usize = 1024;
 /// Progress is told about every so many steps of a block; after every stretch where steps are long.
 const STEPS_PER_REPORT: u64 = 1 << 14;
 
@@ -220,7 +221,11 @@ fn run_groups(
         _ => 0,
     };
     let in_lanes = plan.paths - singles;
-    let report_after = if together > 1 { STEPS_PER_REPORT } else { 1 };
+    let (stretch, report_after) = if together > 1 {
+        (STRETCH_OF_SHORT_STEPS, STEPS_PER_REPORT)
+    } else {
+        (STRETCH, 1)
+    };
     let singles_together = SINGLES.min(together);
     let together = in_lanes
         .div_ceil(LANES)
@@ -248,6 +253,7 @@ fn run_groups(
             let mut journey = Journey {
                 walk: departure(first, paths, alone),
                 plan,
+                stretch,
                 report_after,
                 diverged_at: vec![None; paths],
                 bound: DIVERGED * plan.start.iter().fold(1.0, |a, x| x.abs().max(a)),
@@ -263,6 +269,7 @@ fn run_groups(
 struct Journey<'a> {
     walk: Box<dyn Walk + 'a>,
     plan: &'a DescentPlan<'a>,
+    stretch: usize,
     report_after: u64,
     /// For each path.
     diverged_at: Vec<Option<u64>>,
@@ -277,7 +284,8 @@ impl Journey<'_> {
         let mut step_sizes = Vec::new();
         for (record, &iteration) in plan.record_at.iter().enumerate() {
             while k < iteration {
-                let steps = STRETCH.min(usize::try_from(iteration - k).unwrap_or(STRETCH));
+                let left = usize::try_from(iteration - k).unwrap_or(self.stretch);
+                let steps = self.stretch.min(left);
                 plan.step_sizes.write(k, steps, &mut step_sizes);
                 self.walk.keep();
                 self.walk.advance(&step_sizes);

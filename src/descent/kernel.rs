@@ -11,6 +11,9 @@ use crate::scalar::Scalar;
 /// Where one step's noise vector goes. Known at compile time for a single source, so that unused sockets cost nothing.
 pub(super) trait Wiring: Copy + Send + Sync {
     fn plugs<'a, S: Scalar>(&self, eta: &'a [S]) -> Plugs<'a, S>;
+
+    /// [`Plugs::moves_parameters`]. Where it is not known at compile time, w can't be held in registers.
+    fn moves_parameters<S: Scalar>(&self, plugs: &Plugs<S>) -> bool;
 }
 
 macro_rules! single_socket {
@@ -26,6 +29,11 @@ macro_rules! single_socket {
                     let mut plugs = Plugs::NONE;
                     plugs.plug(Socket::$name, eta);
                     plugs
+                }
+
+                #[inline(always)]
+                fn moves_parameters<S: Scalar>(&self, _: &Plugs<S>) -> bool {
+                    Socket::$name.moves_parameters()
                 }
             }
         )+
@@ -71,6 +79,11 @@ impl Wiring for Several<'_> {
             eta = rest;
         }
         plugs
+    }
+
+    #[inline(always)]
+    fn moves_parameters<S: Scalar>(&self, plugs: &Plugs<S>) -> bool {
+        plugs.moves_parameters()
     }
 }
 
@@ -140,11 +153,12 @@ impl<M: Model, W: Wiring, S: Scalar> NullaryFnOnce for Advance<'_, '_, M, W, S> 
             work,
             step_sizes,
         } = self;
+        let with = (model, wiring);
         if !M::Vector::<S>::FIXED {
             for (k, &step_size) in step_sizes.iter().enumerate() {
                 for (w, rows) in together.iter_mut().flatten() {
-                    let row = &rows[k * d..(k + 1) * d];
-                    step(model, &wiring.plugs(row), w, work, S::constant(-step_size));
+                    let eta = &rows[k * d..(k + 1) * d];
+                    step(with, eta, w, work, S::constant(-step_size));
                 }
             }
             return;
@@ -154,9 +168,8 @@ impl<M: Model, W: Wiring, S: Scalar> NullaryFnOnce for Advance<'_, '_, M, W, S> 
         if let [Some((place, rows)), None, ..] = &mut together {
             // Nothing else to do while a step waits for the one before: its parameters need not go through memory.
             let mut w = place.clone();
-            for (row, &step_size) in rows.chunks_exact(d).zip(step_sizes) {
-                let plugs = wiring.plugs(row);
-                step(model, &plugs, &mut w, &mut work, S::constant(-step_size));
+            for (eta, &step_size) in rows.chunks_exact(d).zip(step_sizes) {
+                step(with, eta, &mut w, &mut work, S::constant(-step_size));
             }
             **place = w;
             return;
@@ -165,8 +178,8 @@ impl<M: Model, W: Wiring, S: Scalar> NullaryFnOnce for Advance<'_, '_, M, W, S> 
             let minus_alpha = S::constant(-step_size);
             for slot in &mut together {
                 let Some((w, rows)) = slot else { break };
-                let plugs = wiring.plugs(&rows[k * d..(k + 1) * d]);
-                step(model, &plugs, w, &mut work, minus_alpha);
+                let eta = &rows[k * d..(k + 1) * d];
+                step(with, eta, w, &mut work, minus_alpha);
             }
         }
     }
@@ -177,18 +190,19 @@ impl<M: Model, W: Wiring, S: Scalar> NullaryFnOnce for Advance<'_, '_, M, W, S> 
 /// w stays in memory: in registers throughout, the compiler makes vectors across parameters and shuffles them.
 #[inline(always)]
 fn step<M: Model, S: Scalar>(
-    model: &M,
-    plugs: &Plugs<S>,
+    (model, wiring): (&M, impl Wiring),
+    eta: &[S],
     w: &mut M::Vector<S>,
     work: &mut Work<M::Vector<S>, S>,
     minus_alpha: S,
 ) {
+    let plugs = wiring.plugs(eta);
     let Work {
         point,
         gradient,
         scratch,
     } = work;
-    let at = if plugs.moves_parameters() {
+    let at = if wiring.moves_parameters(&plugs) {
         point.as_mut().copy_from_slice(w.as_ref());
         plugs.perturb(point.as_mut());
         point.as_ref()

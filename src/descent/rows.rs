@@ -10,9 +10,15 @@ use crate::scalar::{Paths, Scalar, run_wide};
 /// a stream are whose, and is therefore the same for lanes and single paths.
 const STEPS_OF_A_SOURCE: usize = 16;
 
-/// For how many steps noise is drawn at once: more for a single path, whose numbers are made side by side.
-const fn steps_per_draw<S: Paths>() -> usize {
-    STEPS_OF_A_SOURCE * if S::COUNT == 1 { 8 } else { 1 }
+/// For how many steps of d noise coordinates numbers are drawn at once. More where d is small, as far as eight blocks of lanes stay
+/// in the nearest cache; and for a single path, whose numbers are made side by side.
+fn steps_per_draw<S: Paths>(dimension: usize) -> usize {
+    let times = if S::COUNT == 1 {
+        8
+    } else {
+        (4 / dimension.max(1)).max(1)
+    };
+    STEPS_OF_A_SOURCE * times
 }
 
 /// Rows that are drawn as they are needed.
@@ -26,6 +32,7 @@ pub(super) struct NoiseBuffer<'s, R: Streams> {
     rows: Vec<R::Draw>,
     scratch: Vec<R::Draw>,
     dimension: usize,
+    steps: usize,
     used: usize,
 }
 
@@ -50,10 +57,9 @@ impl<R: Streams> Clone for NoiseBuffer<'_, R> {
 }
 
 impl<'s, R: Streams> NoiseBuffer<'s, R> {
-    const STEPS: usize = steps_per_draw::<R::Draw>();
-
     pub(super) fn new(sources: &'s [Source], sizes: &'s [usize], sigma: f64, streams: R) -> Self {
         let dimension: usize = sizes.iter().sum();
+        let steps = steps_per_draw::<R::Draw>(dimension);
         let largest = sizes.iter().max().copied().unwrap_or(0);
         Self {
             sources,
@@ -65,10 +71,11 @@ impl<'s, R: Streams> NoiseBuffer<'s, R> {
                 .map(|(source, &size)| Some(BatchSampler::new(source.batch?, size, R::Draw::COUNT)))
                 .collect(),
             streams,
-            rows: vec![R::Draw::zero(); Self::STEPS * dimension],
+            rows: vec![R::Draw::zero(); steps * dimension],
             scratch: vec![R::Draw::zero(); STEPS_OF_A_SOURCE * largest],
             dimension,
-            used: Self::STEPS,
+            steps,
+            used: steps,
         }
     }
 
@@ -117,12 +124,12 @@ impl<'s, R: Streams> NoiseBuffer<'s, R> {
     /// Between 1 and `wanted` further rows of d numbers, in order; each row is handed out once.
     #[inline]
     pub(super) fn next(&mut self, wanted: usize) -> &[R::Draw] {
-        if self.used == Self::STEPS {
+        if self.used == self.steps {
             self.draw();
             self.used = 0;
         }
         let from = self.used;
-        self.used = from + wanted.min(Self::STEPS - from);
+        self.used = from + wanted.min(self.steps - from);
         &self.rows[from * self.dimension..self.used * self.dimension]
     }
 }

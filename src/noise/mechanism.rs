@@ -114,6 +114,12 @@ pub enum Socket {
 }
 
 impl Socket {
+    /// Whether its noise moves the point at which the model's gradient is taken.
+    #[inline(always)]
+    pub fn moves_parameters(self) -> bool {
+        matches!(self, Self::ParametersMultiplied | Self::ParametersAdded)
+    }
+
     /// The number of noise coordinates that the socket takes on this model; 0 if it has none.
     #[inline(always)]
     pub fn size(self, model: &impl Model) -> usize {
