@@ -248,7 +248,8 @@ fn pairwise<S: Scalar>(
 #[inline(always)]
 fn add_combined_blocks<S: Scalar>(y: &mut [S], a: &[S], matrix: &[f64], blocks: usize) {
     if blocks == 1 {
-        add_combined_rows(y, a, matrix);
+        let width = y.len();
+        add_combined_rows(y, a, matrix, width);
         return;
     }
     let rows = matrix.chunks_exact(y.len() / blocks);

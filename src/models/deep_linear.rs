@@ -261,7 +261,17 @@ macro_rules! of_chain {
         }
 
         #[inline(always)]
-        fn end<S: Scalar>(&self, w: &[S], units: &[S], scratch: &mut [S], gradient: &mut [S]) {
+        fn end<S: Scalar>(
+            &self,
+            w: &[S],
+            units: &[S],
+            scratch: &mut [S],
+            gradient: &mut [S],
+            fresh: bool,
+        ) {
+            if fresh {
+                gradient.fill(S::zero());
+            }
             self.chain.end(w, units, scratch, gradient);
         }
 

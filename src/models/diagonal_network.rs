@@ -89,6 +89,7 @@ impl DiagonalNetwork {
         units: &[S],
         scratch: &mut [S],
         gradient: &mut [S],
+        fresh: bool,
     ) {
         let (u, v) = w.split_at(self.features);
         let (gradient_u, gradient_v) = gradient.split_at_mut(self.features);
@@ -102,13 +103,15 @@ impl DiagonalNetwork {
             let paths = gradient.iter_mut().zip(w).zip(pulled);
             if eta.is_empty() {
                 for ((gradient, &w), &pulled) in paths {
-                    *gradient = (sign * pulled).mul_add(self.power_below::<S, DEPTH>(w), *gradient);
+                    let before = if fresh { S::zero() } else { *gradient };
+                    *gradient = (sign * pulled).mul_add(self.power_below::<S, DEPTH>(w), before);
                     S::element_done();
                 }
             } else {
                 for (((gradient, &w), &pulled), &eta) in paths.zip(eta) {
-                    *gradient = *gradient
-                        + sign * pulled * self.power_below::<S, DEPTH>(w) * (S::one() + eta);
+                    let before = if fresh { S::zero() } else { *gradient };
+                    *gradient =
+                        before + sign * pulled * self.power_below::<S, DEPTH>(w) * (S::one() + eta);
                     S::element_done();
                 }
             }
@@ -168,11 +171,18 @@ impl Network for DiagonalNetwork {
     }
 
     #[inline(always)]
-    fn end<S: Scalar>(&self, w: &[S], units: &[S], scratch: &mut [S], gradient: &mut [S]) {
+    fn end<S: Scalar>(
+        &self,
+        w: &[S],
+        units: &[S],
+        scratch: &mut [S],
+        gradient: &mut [S],
+        fresh: bool,
+    ) {
         if self.depth == 2 {
-            self.end_at::<S, 2>(w, units, scratch, gradient);
+            self.end_at::<S, 2>(w, units, scratch, gradient, fresh);
         } else {
-            self.end_at::<S, 0>(w, units, scratch, gradient);
+            self.end_at::<S, 0>(w, units, scratch, gradient, fresh);
         }
     }
 

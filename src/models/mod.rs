@@ -25,7 +25,7 @@ pub use data::{Data, Samples};
 pub use deep_linear::{DeepLinear, MatrixSensing};
 pub use diagonal_network::DiagonalNetwork;
 pub use formula::{FormulaModel, Formulas};
-pub use network::{BLOCK, Network};
+pub use network::{BLOCK, LARGEST_BLOCK, Network};
 pub use perceptron::{Activation, Perceptron};
 pub use product::Product;
 pub use regression::Regression;

@@ -3,8 +3,11 @@
 use super::{Data, ModelCard};
 use crate::scalar::{Scalar, add_scaled_constants, dot_constants};
 
-/// How many samples are taken together at most: parameters are loaded once, and gradients stored once, for all of them.
+/// How many samples are taken together: parameters are loaded once, and gradients stored once, for all of them.
 pub const BLOCK: usize = 4;
+
+/// The same for a path alone ([`Scalar::ACROSS`]), whose numbers take less room.
+pub const LARGEST_BLOCK: usize = 8;
 
 /// A function f(w, x) ∈ R^q with U hidden units; [`super::Regression`] makes a least-squares loss of it.
 ///
@@ -42,7 +45,7 @@ pub trait Network: Clone + Send + Sync + PartialEq + std::fmt::Debug {
         true
     }
 
-    /// How many numbers a pass keeps in `scratch`, with up to [`BLOCK`] samples at a time.
+    /// How many numbers a pass keeps in `scratch`, with up to [`LARGEST_BLOCK`] samples at a time.
     fn scratch(&self) -> usize;
 
     /// Begins a pass at w (length m).
@@ -94,8 +97,15 @@ pub trait Network: Clone + Send + Sync + PartialEq + std::fmt::Debug {
         }
     }
 
-    /// Ends a pass: adds what `backward` kept to `gradient`.
-    fn end<S: Scalar>(&self, w: &[S], units: &[S], scratch: &mut [S], gradient: &mut [S]);
+    /// Ends a pass: adds what `backward` kept to `gradient`. A `fresh` gradient has arbitrary content, and counts as 0.
+    fn end<S: Scalar>(
+        &self,
+        w: &[S],
+        units: &[S],
+        scratch: &mut [S],
+        gradient: &mut [S],
+        fresh: bool,
+    );
 
     /// Name, formula, options and observables (those beyond what every network has).
     fn card(&self) -> &'static ModelCard;

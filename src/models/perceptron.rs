@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-use super::{BLOCK, Data, ModelCard, Network};
+use super::{Data, LARGEST_BLOCK, ModelCard, Network};
 use crate::scalar::{Function, Scalar};
 
 /// The function φ applied to every hidden unit.
@@ -138,10 +138,12 @@ fn affine<S: Scalar, const B: usize>(row: &[S], bias: Option<&S>, input: &[[S; B
 /// Adds the cotangents of all samples to the gradient in the biases, of which there may be none.
 #[inline(always)]
 fn add_to_biases<S: Scalar, const B: usize>(gradient: &mut [S], cotangent: &[[S; B]]) {
-    for (sum, cotangent) in gradient.iter_mut().zip(cotangent) {
+    for (place, cotangent) in gradient.iter_mut().zip(cotangent) {
+        let mut sum = *place;
         for &c in cotangent {
-            *sum = *sum + c;
+            sum = sum + c;
         }
+        *place = sum;
         S::element_done();
     }
 }
@@ -269,7 +271,7 @@ impl Network for Perceptron {
     }
 
     fn scratch(&self) -> usize {
-        BLOCK * (self.widths[0] + 2 * self.units())
+        LARGEST_BLOCK * (self.widths[0] + 2 * self.units())
     }
 
     #[inline(always)]
@@ -360,20 +362,33 @@ impl Network for Perceptron {
             (layers, weights, gradient, cotangent) = (rest, earlier, gradient_earlier, slopes);
         }
         let (gradient_weights, gradient_biases) = gradient.split_at_mut(cotangent.len() * x.len());
+        let mut biases = gradient_biases.iter_mut();
         let rows = gradient_weights.chunks_exact_mut(x.len());
-        for (c, row) in cotangent.iter().zip(rows) {
-            for (sum, x) in row.iter_mut().zip(&*x) {
-                for b in 0..B {
-                    *sum = c[b].mul_add(x[b], *sum);
+        for (&c, row) in cotangent.iter().zip(rows) {
+            if let Some(place) = biases.next() {
+                let mut sum = *place;
+                for c in c {
+                    sum = sum + c;
                 }
+                *place = sum;
+            }
+            for (place, x) in row.iter_mut().zip(&*x) {
+                let mut sum = *place;
+                for b in 0..B {
+                    sum = c[b].mul_add(x[b], sum);
+                }
+                *place = sum;
                 S::element_done();
             }
         }
-        add_to_biases(gradient_biases, cotangent);
     }
 
     #[inline(always)]
-    fn end<S: Scalar>(&self, _: &[S], _: &[S], _: &mut [S], _: &mut [S]) {}
+    fn end<S: Scalar>(&self, _: &[S], _: &[S], _: &mut [S], gradient: &mut [S], fresh: bool) {
+        if fresh {
+            gradient.fill(S::zero());
+        }
+    }
 
     fn card(&self) -> &'static ModelCard {
         Self::CARD

@@ -2,16 +2,64 @@
 
 use std::sync::Arc;
 
-use super::{BLOCK, Data, Injection, LeastSquares, Model, ModelCard, Network, SocketSizes};
-use crate::scalar::{Scalar, add_combined_rows};
+use super::{
+    BLOCK, Data, Injection, LARGEST_BLOCK, LeastSquares, Model, ModelCard, Network, SocketSizes,
+};
+use crate::scalar::{LANES, Lanes, Scalar, add_combined_rows};
 
 /// L̂ = 1/(2N) Σᵢ (1+η_w,i) |f(w, xᵢ; units) − yᵢ − η_y,i|²; the unit factors are shared by the samples or one set each.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Regression<F> {
     network: F,
     data: Arc<Data>,
     /// The training inputs, feature by feature (n₀×N).
-    by_feature: Arc<[f64]>,
+    by_feature: Aligned,
+    /// The same, sample by sample (N×n₀).
+    by_sample: Aligned,
+}
+
+/// A matrix whose rows begin where lines of the cache do, if they are as long: a vector that is in two of them costs two loads.
+#[derive(Clone, Debug)]
+struct Aligned {
+    numbers: Arc<Vec<f64>>,
+    first: usize,
+    stride: usize,
+}
+
+impl Aligned {
+    /// Given entry (i, j).
+    fn new(rows: usize, columns: usize, entry: impl Fn(usize, usize) -> f64) -> Self {
+        let stride = if columns < LANES {
+            columns
+        } else {
+            columns.next_multiple_of(LANES)
+        };
+        let mut numbers = vec![0.0; rows * stride + LANES];
+        let first = numbers.as_ptr().align_offset(align_of::<Lanes>());
+        let first = first.min(LANES);
+        for i in 0..rows {
+            for j in 0..columns {
+                numbers[first + i * stride + j] = entry(i, j);
+            }
+        }
+        Self {
+            numbers: Arc::new(numbers),
+            first,
+            stride,
+        }
+    }
+
+    /// y ← y + aM, M being this matrix.
+    #[inline(always)]
+    fn add_combined<S: Scalar>(&self, y: &mut [S], a: &[S]) {
+        add_combined_rows(y, a, &self.numbers[self.first..], self.stride);
+    }
+}
+
+impl<F: PartialEq> PartialEq for Regression<F> {
+    fn eq(&self, other: &Self) -> bool {
+        self.network == other.network && self.data == other.data
+    }
 }
 
 impl<F: Network> Regression<F> {
@@ -20,13 +68,14 @@ impl<F: Network> Regression<F> {
         debug_assert_eq!(network.inputs(), data.features);
         debug_assert_eq!(network.outputs(), data.targets);
         let (features, train) = (data.features, &data.train);
-        let by_feature = (0..features)
-            .flat_map(|j| train.inputs.iter().skip(j).step_by(features).copied())
-            .collect();
+        let entry = |i: usize, j: usize| train.inputs[i * features + j];
+        let by_feature = Aligned::new(features, train.count, |j, i| entry(i, j));
+        let by_sample = Aligned::new(train.count, features, entry);
         Self {
             network,
             data,
             by_feature,
+            by_sample,
         }
     }
 
@@ -86,7 +135,7 @@ impl<F: Network> Regression<F> {
     }
 
     /// The gradient of a network that is linear in x, with all samples in one matrix product there and one back; false,
-    /// and nothing done, for any other. `gradient` is zero.
+    /// and nothing done, for any other.
     #[inline(always)]
     fn linear_gradient<S: Scalar>(
         &self,
@@ -109,17 +158,86 @@ impl<F: Network> Regression<F> {
             for o in 0..q {
                 let outputs = &mut outputs[o * samples..(o + 1) * samples];
                 let row = o * features..(o + 1) * features;
-                add_combined_rows(outputs, &end_to_end[row.clone()], &self.by_feature);
+                self.by_feature
+                    .add_combined(outputs, &end_to_end[row.clone()]);
                 let targets = data.train.targets.iter().skip(o).step_by(q);
-                for (i, (f, &y)) in outputs.iter_mut().zip(targets).enumerate() {
-                    *f = share * (*f - noise.label(i * q + o, S::constant(y)));
-                    S::element_done();
+                let outputs_and_targets = outputs.iter_mut().zip(targets);
+                if noise.labels.is_empty() {
+                    for (f, &y) in outputs_and_targets {
+                        *f = share * (*f - S::constant(y));
+                        S::element_done();
+                    }
+                } else {
+                    let labels = noise.labels[o..].iter().step_by(q);
+                    for ((f, &y), &eta) in outputs_and_targets.zip(labels) {
+                        *f = share * (*f - (S::constant(y) + eta));
+                        S::element_done();
+                    }
                 }
-                add_combined_rows(&mut pulled[row], outputs, &data.train.inputs);
+                self.by_sample.add_combined(&mut pulled[row], outputs);
             }
         }
-        self.network.end(w, noise.units, pass, gradient);
+        self.network.end(w, noise.units, pass, gradient, true);
         true
+    }
+
+    /// Adds the gradient, B samples at a time.
+    #[inline(always)]
+    fn by_samples<S: Scalar, const B: usize>(
+        &self,
+        w: &[S],
+        noise: &Injection<S>,
+        scratch: &mut [S],
+        gradient: &mut [S],
+    ) {
+        let (q, samples) = (self.network.outputs(), self.data.train.count);
+        let share = S::constant(1.0 / samples as f64);
+        let own_masks = noise.units.len() > self.network.units();
+        let mut scratch = Scratch::of(scratch, self.network.scratch(), q);
+        let masks_apart = own_masks && self.network.linear(scratch.pass).is_some();
+        if !masks_apart {
+            self.network.begin(w, noise.units, scratch.pass);
+        }
+        let (mut chosen, mut count) = ([0; B], 0);
+        for i in 0..samples {
+            // A sample that no path of the block has chosen costs nothing.
+            if noise.weight(i).is_zero() {
+                continue;
+            }
+            if masks_apart {
+                let units = self.units(noise.units, i);
+                self.network.begin(w, units, scratch.pass);
+                self.samples(w, [i], noise.units, &mut scratch, gradient, |_, o, r| {
+                    share * noise.weight(i) * noise.residual(i * q + o, r)
+                });
+                self.network.end(w, units, scratch.pass, gradient, false);
+                continue;
+            }
+            chosen[count] = i;
+            count += 1;
+            if count == B {
+                count = 0;
+                self.samples(w, chosen, noise.units, &mut scratch, gradient, |b, o, r| {
+                    let i = chosen[b];
+                    share * noise.weight(i) * noise.residual(i * q + o, r)
+                });
+            }
+        }
+        if count > 0 {
+            // The rest of the block is one of its samples again, without weight.
+            self.samples(w, chosen, noise.units, &mut scratch, gradient, |b, o, r| {
+                let i = chosen[b];
+                if b < count {
+                    share * noise.weight(i) * noise.residual(i * q + o, r)
+                } else {
+                    S::zero()
+                }
+            });
+        }
+        if !masks_apart {
+            self.network
+                .end(w, noise.units, scratch.pass, gradient, false);
+        }
     }
 
     /// 1/(2·count) Σ |f − y|² over some rows, without noise.
@@ -153,7 +271,8 @@ impl<'a, S> Scratch<'a, S> {
     #[inline(always)]
     fn of(all: &'a mut [S], pass: usize, outputs: usize) -> Self {
         let (pass, rest) = all.split_at_mut(pass);
-        let (residual, cotangent) = rest[..2 * BLOCK * outputs].split_at_mut(BLOCK * outputs);
+        let (residual, cotangent) =
+            rest[..2 * LARGEST_BLOCK * outputs].split_at_mut(LARGEST_BLOCK * outputs);
         Self {
             pass,
             residual,
@@ -215,7 +334,8 @@ impl<F: Network> Model for Regression<F> {
     }
 
     fn scratch(&self) -> usize {
-        self.network.scratch() + self.data.train.count.max(2 * BLOCK) * self.network.outputs()
+        self.network.scratch()
+            + self.data.train.count.max(2 * LARGEST_BLOCK) * self.network.outputs()
     }
 
     #[inline(always)]
@@ -226,59 +346,18 @@ impl<F: Network> Model for Regression<F> {
         scratch: &mut [S],
         gradient: &mut [S],
     ) {
-        let (q, samples) = (self.network.outputs(), self.data.train.count);
-        let share = S::constant(1.0 / samples as f64);
         let own_masks = noise.units.len() > self.network.units();
-        gradient.fill(S::zero());
         if noise.weights.is_empty()
             && !own_masks
             && self.linear_gradient(w, noise, scratch, gradient)
         {
             return;
         }
-        let mut scratch = Scratch::of(scratch, self.network.scratch(), q);
-        let masks_apart = own_masks && self.network.linear(scratch.pass).is_some();
-        if !masks_apart {
-            self.network.begin(w, noise.units, scratch.pass);
-        }
-        let (mut chosen, mut count) = ([0; BLOCK], 0);
-        for i in 0..samples {
-            // A sample that no path of the block has chosen costs nothing.
-            if noise.weight(i).is_zero() {
-                continue;
-            }
-            if masks_apart {
-                let units = self.units(noise.units, i);
-                self.network.begin(w, units, scratch.pass);
-                self.samples(w, [i], noise.units, &mut scratch, gradient, |_, o, r| {
-                    share * noise.weight(i) * noise.residual(i * q + o, r)
-                });
-                self.network.end(w, units, scratch.pass, gradient);
-                continue;
-            }
-            chosen[count] = i;
-            count += 1;
-            if count == BLOCK {
-                count = 0;
-                self.samples(w, chosen, noise.units, &mut scratch, gradient, |b, o, r| {
-                    let i = chosen[b];
-                    share * noise.weight(i) * noise.residual(i * q + o, r)
-                });
-            }
-        }
-        if count > 0 {
-            // The rest of the block is one of its samples again, without weight.
-            self.samples(w, chosen, noise.units, &mut scratch, gradient, |b, o, r| {
-                let i = chosen[b];
-                if b < count {
-                    share * noise.weight(i) * noise.residual(i * q + o, r)
-                } else {
-                    S::zero()
-                }
-            });
-        }
-        if !masks_apart {
-            self.network.end(w, noise.units, scratch.pass, gradient);
+        gradient.fill(S::zero());
+        if S::ACROSS {
+            self.by_samples::<S, LARGEST_BLOCK>(w, noise, scratch, gradient);
+        } else {
+            self.by_samples::<S, BLOCK>(w, noise, scratch, gradient);
         }
     }
 
@@ -305,7 +384,7 @@ impl<F: Network> Model for Regression<F> {
         self.samples(w, [index / q], units, &mut scratch, gradient, |_, o, _| {
             S::constant(if o == index % q { 1.0 } else { 0.0 })
         });
-        self.network.end(w, units, scratch.pass, gradient);
+        self.network.end(w, units, scratch.pass, gradient, false);
         scratch.residual[index % q]
     }
 

@@ -249,9 +249,8 @@ pub(super) fn exp<X: Numbers>(x: X) -> X {
 /// one.
 #[inline(always)]
 pub(super) fn tanh<X: Numbers>(x: X) -> X {
-    // tanh 19.1 rounds to 1.
-    let size = at_most(abs(x), 19.1);
-    let z = size * size;
+    // tanh 19.1 rounds to 1; beyond, the quotient grows.
+    let z = at_most(x * x, 19.1 * 19.1);
     let last = TANH_ABOVE.len() - 1;
     let mut above = X::constant(TANH_ABOVE[last]);
     let mut below = X::constant(TANH_BELOW[last]);
@@ -259,7 +258,7 @@ pub(super) fn tanh<X: Numbers>(x: X) -> X {
         above = above.mul_add(z, X::constant(TANH_ABOVE[i]));
         below = below.mul_add(z, X::constant(TANH_BELOW[i]));
     }
-    copysign(at_most(size * above / below, 1.0), x)
+    at_least(at_most(x * above / below, 1.0), -1.0)
 }
 
 /// 1/(1 + e⁻ˣ), within 2 ulp.

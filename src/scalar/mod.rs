@@ -44,6 +44,9 @@ pub trait Scalar:
     + Div<Output = Self>
     + Neg<Output = Self>
 {
+    /// Whether it is a plain number of a single path, so that vectors are filled by elements of a slice that follow one another.
+    const ACROSS: bool = false;
+
     /// The constant `x`: every lane equal, every derivative zero.
     fn constant(x: f64) -> Self;
     /// eˣ.
@@ -115,15 +118,21 @@ pub trait Scalar:
     fn each<const K: usize>(function: Function, x: [Self; K]) -> [Self; K] {
         let mut values = x;
         for x in &mut values {
-            *x = match function {
-                Function::Exp => x.exp(),
-                Function::Tanh => x.tanh(),
-                Function::Erf => x.erf(),
-                Function::Softplus => x.softplus(),
-                Function::Sigmoid => x.sigmoid(),
-            };
+            *x = x.function(function);
         }
         values
+    }
+
+    /// The function of x.
+    #[inline(always)]
+    fn function(self, function: Function) -> Self {
+        match function {
+            Function::Exp => self.exp(),
+            Function::Tanh => self.tanh(),
+            Function::Erf => self.erf(),
+            Function::Softplus => self.softplus(),
+            Function::Sigmoid => self.sigmoid(),
+        }
     }
 }
 

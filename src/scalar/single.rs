@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use super::{Paths, Scalar, functions};
+use super::{Function, LANES, Lanes, Paths, Scalar, each_of_lanes, functions};
 
 /// A number of a single path. As `f64`, but x·a + b is rounded once, as [`super::Lanes`] does, so that a path has the same
 /// bits whether it runs alone or in a lane.
@@ -49,6 +49,8 @@ macro_rules! functions {
 }
 
 impl Scalar for Single {
+    const ACROSS: bool = true;
+
     functions!(
         exp = functions::exp,
         tanh = functions::tanh,
@@ -85,6 +87,20 @@ impl Scalar for Single {
     #[inline(always)]
     fn is_zero(&self) -> bool {
         self.0 == 0.0
+    }
+
+    /// As lanes, as far as there are eight.
+    #[inline(always)]
+    fn each<const K: usize>(function: Function, mut x: [Self; K]) -> [Self; K] {
+        let (vectors, rest) = x.as_chunks_mut::<LANES>();
+        for x in vectors {
+            let values = Lanes(each_of_lanes!(lane => x[lane].0)).function(function);
+            *x = each_of_lanes!(lane => Self(values.0[lane]));
+        }
+        for x in rest {
+            *x = x.function(function);
+        }
+        x
     }
 }
 

@@ -1,12 +1,15 @@
 //! Sums over slices of scalars, with the order of the additions fixed.
 
-use super::Scalar;
+use super::{LANES, Scalar};
 
 /// How many partial sums a dot product runs side by side, so that it does not wait for the last addition.
 const PARTS: usize = 8;
 
 /// How many rows of a matrix are added at once, so that what they are added to is loaded and stored less often.
 const ROWS: usize = 8;
+
+/// The same for what is left then.
+const FEW_ROWS: usize = 4;
 
 /// How many columns of it at once, so that the sum of one does not wait for its last addition.
 const COLUMNS: usize = 4;
@@ -64,56 +67,64 @@ pub(crate) fn add_scaled_constants<S: Scalar>(y: &mut [S], c: S, x: &[f64]) {
     }
 }
 
-/// yⱼ ← yⱼ + Σ_k a_k M_kj for a matrix M of plain numbers (row by row, as many rows as `a` is long), in the order of k.
+/// [`add_combined_rows`] of R rows, C columns at a time from column `first` on; returns the first column that is left.
 #[inline(always)]
-pub(crate) fn add_combined_rows<S: Scalar>(y: &mut [S], a: &[S], matrix: &[f64]) {
-    let width = y.len();
-    let (blocks, rest) = a.as_chunks::<ROWS>();
-    let mut left = matrix;
-    for &[a0, a1, a2, a3, a4, a5, a6, a7] in blocks {
-        let (now, later) = left.split_at(ROWS * width);
-        left = later;
-        let (r0, now) = now.split_at(width);
-        let (r1, now) = now.split_at(width);
-        let (r2, now) = now.split_at(width);
-        let (r3, now) = now.split_at(width);
-        let (r4, now) = now.split_at(width);
-        let (r5, now) = now.split_at(width);
-        let (r6, r7) = now.split_at(width);
-        let together = [
-            (a0, r0),
-            (a1, r1),
-            (a2, r2),
-            (a3, r3),
-            (a4, r4),
-            (a5, r5),
-            (a6, r6),
-            (a7, r7),
-        ];
-        let (blocks, ends) = y.as_chunks_mut::<COLUMNS>();
-        let ends_at = blocks.len() * COLUMNS;
-        for (block, y) in blocks.iter_mut().enumerate() {
-            let from = block * COLUMNS;
-            let mut sums = *y;
-            for (a, row) in together {
-                for (sum, &x) in sums.iter_mut().zip(&row[from..from + COLUMNS]) {
-                    *sum = a.mul_add(S::constant(x), *sum);
-                    S::element_done();
-                }
+fn add_columns<S: Scalar, const R: usize, const C: usize>(
+    y: &mut [S],
+    rows: &[(S, &[f64]); R],
+    first: usize,
+) -> usize {
+    let mut from = first;
+    for y in y[first..].as_chunks_mut::<C>().0 {
+        let mut sums = *y;
+        for (a, row) in rows {
+            for (sum, &x) in sums.iter_mut().zip(&row[from..from + C]) {
+                *sum = a.mul_add(S::constant(x), *sum);
+                S::element_done();
             }
-            *y = sums;
         }
-        for (j, y) in ends.iter_mut().enumerate() {
-            let mut sum = *y;
-            for (a, row) in together {
-                sum = a.mul_add(S::constant(row[ends_at + j]), sum);
-            }
-            *y = sum;
-            S::element_done();
-        }
+        *y = sums;
+        from += C;
     }
-    for (&a, row) in rest.iter().zip(left.chunks_exact(width)) {
-        add_scaled_constants(y, a, row);
+    from
+}
+
+/// [`add_combined_rows`] as far as there are R rows together; returns how many were added.
+#[inline(always)]
+fn add_blocks_of_rows<S: Scalar, const R: usize>(
+    y: &mut [S],
+    a: &[S],
+    matrix: &[f64],
+    stride: usize,
+) -> usize {
+    let blocks = a.as_chunks::<R>().0;
+    for (block, a) in blocks.iter().enumerate() {
+        let mut rows = [(S::zero(), matrix); R];
+        for (k, rows) in rows.iter_mut().enumerate() {
+            *rows = (a[k], &matrix[(block * R + k) * stride..][..y.len()]);
+        }
+        let mut done = 0;
+        if S::ACROSS {
+            done = add_columns::<S, R, { 4 * LANES }>(y, &rows, done);
+            done = add_columns::<S, R, LANES>(y, &rows, done);
+        }
+        done = add_columns::<S, R, COLUMNS>(y, &rows, done);
+        add_columns::<S, R, 1>(y, &rows, done);
+    }
+    blocks.len() * R
+}
+
+/// yⱼ ← yⱼ + Σ_k a_k M_kj for a matrix M of plain numbers, in the order of k: as many rows as `a` is long, each `stride` after
+/// the one before.
+#[inline(always)]
+pub(crate) fn add_combined_rows<S: Scalar>(y: &mut [S], a: &[S], matrix: &[f64], stride: usize) {
+    let mut done = add_blocks_of_rows::<S, ROWS>(y, a, matrix, stride);
+    if !S::ACROSS {
+        let (a, matrix) = (&a[done..], &matrix[done * stride..]);
+        done += add_blocks_of_rows::<S, FEW_ROWS>(y, a, matrix, stride);
+    }
+    for (k, &a) in a.iter().enumerate().skip(done) {
+        add_scaled_constants(y, a, &matrix[k * stride..][..y.len()]);
     }
 }
 
@@ -128,7 +139,7 @@ mod tests {
                 let matrix: Vec<f64> = (0..rows * width).map(|i| i as f64).collect();
                 let a: Vec<f64> = (0..rows).map(|k| 1.0 + k as f64).collect();
                 let mut y = vec![0.5; width];
-                add_combined_rows(&mut y, &a, &matrix);
+                add_combined_rows(&mut y, &a, &matrix, width);
                 for (j, y) in y.iter().enumerate() {
                     let sum: f64 = (0..rows).map(|k| a[k] * matrix[k * width + j]).sum();
                     assert_eq!(*y, 0.5 + sum);
