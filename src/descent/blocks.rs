@@ -1,7 +1,7 @@
 //! Some blocks of paths that take their steps in turn, for models whose steps take nanoseconds.
 
-use super::ensemble::Walk;
-use super::kernel::{Advance, BLOCKS, Together, Wiring, Work, starting};
+use super::ensemble::{DescentPlan, Walk};
+use super::kernel::{Advance, BLOCKS, Together, Wiring, Work, restart, starting};
 use super::rows::NoiseBuffer;
 use crate::models::Model;
 use crate::random::Streams;
@@ -88,6 +88,13 @@ impl<M: Model, W: Wiring, R: Streams, I: Instructions> Walk for Walkers<'_, M, W
                 work: &mut self.work,
                 step_sizes: now,
             });
+        }
+    }
+
+    fn depart(&mut self, plan: &DescentPlan, first: usize) {
+        for (number, block) in self.blocks.iter_mut().enumerate() {
+            restart(block.w.as_mut(), plan.start, 1);
+            block.noise.restart(plan.streams(first, number));
         }
     }
 

@@ -71,6 +71,19 @@ pub struct DescentPlan<'a> {
     pub shared_streams: bool,
 }
 
+impl DescentPlan<'_> {
+    /// The streams of block `number` of those that begin with path `first`.
+    pub(super) fn streams<R: Streams>(&self, first: usize, number: usize) -> R {
+        let first = first + number * R::Draw::COUNT;
+        let first = if self.shared_streams {
+            first % LANES
+        } else {
+            first
+        };
+        R::of(self.seed, u64::from(self.level), first as u64)
+    }
+}
+
 /// A path that left every bounded set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Divergence {
@@ -187,6 +200,8 @@ fn run_with<M: Model, I: Instructions, J: Instructions>(
 
 /// Some paths on their way, whatever their model, noise and number type: what is compiled once for all of them.
 pub(super) trait Walk {
+    /// Begins anew, with the paths from a number on.
+    fn depart(&mut self, plan: &DescentPlan, first: usize);
     /// Takes a step of each of these sizes.
     fn advance(&mut self, step_sizes: &[f64]);
     /// Remembers where everything is.
@@ -205,12 +220,12 @@ pub(super) trait Walk {
 type Departure<'a> = &'a (dyn Fn(usize, usize, bool) -> Box<dyn Walk + 'a> + Sync);
 
 /// Runs all paths: blocks of lanes, if there are any, up to `together` of them at once, and the paths left over one by one.
-fn run_groups(
+fn run_groups<'a>(
     plan: &DescentPlan,
     (lanes, together): (bool, usize),
     observe: Observe,
     progress: Progress,
-    departure: Departure,
+    departure: Departure<'a>,
 ) -> DescentRun {
     let row = plan.record_at.len() * plan.values_per_record;
     let mut values = vec![f64::NAN; plan.paths * row];
@@ -246,28 +261,39 @@ fn run_groups(
         left = rest;
         first += paths;
     }
+    // What one group leaves behind is the working space of the next.
+    let journey = |left: &mut Option<(usize, bool, Box<dyn Walk + 'a>)>, group| {
+        let (first, paths, alone, values): (_, _, _, &mut [f64]) = group;
+        let first = plan.first_path + first;
+        let (.., walk) = match left.take() {
+            Some((count, single, mut walk)) if (count, single) == (paths, alone) => {
+                walk.depart(plan, first);
+                left.insert((paths, alone, walk))
+            }
+            _ => left.insert((paths, alone, departure(first, paths, alone))),
+        };
+        let mut journey = Journey {
+            walk: walk.as_mut(),
+            plan,
+            stretch,
+            report_after,
+            diverged_at: vec![None; paths],
+            bound: DIVERGED * plan.start.iter().fold(1.0, |a, x| x.abs().max(a)),
+        };
+        journey.simulate(values, observe, progress);
+        journey.divergences(first)
+    };
     let diverged = groups
         .into_par_iter()
-        .flat_map_iter(|(first, paths, alone, values)| {
-            let first = plan.first_path + first;
-            let mut journey = Journey {
-                walk: departure(first, paths, alone),
-                plan,
-                stretch,
-                report_after,
-                diverged_at: vec![None; paths],
-                bound: DIVERGED * plan.start.iter().fold(1.0, |a, x| x.abs().max(a)),
-            };
-            journey.simulate(values, observe, progress);
-            journey.divergences(first)
-        })
+        .map_init(|| None, journey)
+        .flatten_iter()
         .collect();
     DescentRun { values, diverged }
 }
 
 /// Some paths from start to end.
-struct Journey<'a> {
-    walk: Box<dyn Walk + 'a>,
+struct Journey<'a, 'w> {
+    walk: &'a mut (dyn Walk + 'w),
     plan: &'a DescentPlan<'a>,
     stretch: usize,
     report_after: u64,
@@ -276,7 +302,7 @@ struct Journey<'a> {
     bound: f64,
 }
 
-impl Journey<'_> {
+impl Journey<'_, '_> {
     fn simulate(&mut self, values: &mut [f64], observe: Observe, progress: Progress) {
         let plan = self.plan;
         let paths = self.diverged_at.len() as u64;
@@ -346,14 +372,15 @@ impl Journey<'_> {
         }
     }
 
-    fn divergences(self, first_path: usize) -> impl Iterator<Item = Divergence> {
-        let paths = self.diverged_at.into_iter().enumerate();
-        paths.filter_map(move |(path, at)| {
+    fn divergences(&self, first_path: usize) -> Vec<Divergence> {
+        let paths = self.diverged_at.iter().enumerate();
+        let diverged = paths.filter_map(|(path, &at)| {
             at.map(|iteration| Divergence {
                 path: first_path + path,
                 iteration,
             })
-        })
+        });
+        diverged.collect()
     }
 }
 
@@ -396,13 +423,7 @@ impl<'a, M: Model, I: Instructions + 'a, J: Instructions + 'a> Group<'a, M, I, J
     fn noise_of_blocks<R: Streams>(&self) -> Vec<NoiseBuffer<'a, R>> {
         let (plan, (sources, sizes)) = (self.plan, self.noise);
         let block = |number: usize| {
-            let first = self.first + number * R::Draw::COUNT;
-            let first = if plan.shared_streams {
-                first % LANES
-            } else {
-                first
-            };
-            let streams = R::of(plan.seed, u64::from(plan.level), first as u64);
+            let streams = plan.streams(self.first, number);
             NoiseBuffer::new(sources, sizes, plan.sigma, streams)
         };
         (0..self.paths.div_ceil(R::Draw::COUNT))

@@ -94,10 +94,15 @@ pub(super) fn starting<M: Model, S: Scalar>(
     side_by_side: usize,
 ) -> M::Vector<S> {
     let mut w = model.zeros::<S>().side_by_side(side_by_side);
-    for (paths, &x) in w.as_mut().chunks_exact_mut(side_by_side).zip(start) {
+    restart(w.as_mut(), start, side_by_side);
+    w
+}
+
+/// Makes w the start again.
+pub(super) fn restart<S: Scalar>(w: &mut [S], start: &[f64], side_by_side: usize) {
+    for (paths, &x) in w.chunks_exact_mut(side_by_side).zip(start) {
         paths.fill(S::constant(x));
     }
-    w
 }
 
 /// Working space of a step, with any content.

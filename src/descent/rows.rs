@@ -79,6 +79,16 @@ impl<'s, R: Streams> NoiseBuffer<'s, R> {
         }
     }
 
+    /// Begins anew, with other streams.
+    pub(super) fn restart(&mut self, streams: R) {
+        self.streams = streams;
+        self.samplers
+            .iter_mut()
+            .flatten()
+            .for_each(BatchSampler::restart);
+        self.used = self.steps;
+    }
+
     fn draw(&mut self) {
         if let [source] = self.sources {
             let sampler = self.samplers[0].as_mut();

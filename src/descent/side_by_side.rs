@@ -1,7 +1,7 @@
 //! Some blocks of paths side by side, for models that take a step of all of them at once.
 
-use super::ensemble::Walk;
-use super::kernel::{Advance, BLOCKS, Several, Work, starting};
+use super::ensemble::{DescentPlan, Walk};
+use super::kernel::{Advance, BLOCKS, Several, Work, restart, starting};
 use super::rows::NoiseBuffer;
 use crate::models::Model;
 use crate::noise::Source;
@@ -93,6 +93,13 @@ impl<M: Model, R: Streams, I: Instructions> Walk for SideBySide<'_, M, R, I> {
                 work: &mut self.work,
                 step_sizes: now,
             });
+        }
+    }
+
+    fn depart(&mut self, plan: &DescentPlan, first: usize) {
+        restart(self.w.as_mut(), plan.start, self.noise.len());
+        for (number, noise) in self.noise.iter_mut().enumerate() {
+            noise.restart(plan.streams(first, number));
         }
     }
 

@@ -82,6 +82,14 @@ pub struct BatchSampler {
 }
 
 impl BatchSampler {
+    /// Begins anew.
+    pub fn restart(&mut self) {
+        for (place, sample) in self.order.iter_mut().zip((0..self.samples as u32).cycle()) {
+            *place = sample;
+        }
+        self.settled = 0;
+    }
+
     /// A sampler for `paths` paths of batches out of N = `samples` < 2³², which they must [fit](Batch::fits).
     pub fn new(batch: Batch, samples: usize, paths: usize) -> Self {
         debug_assert!(batch.fits(samples), "{batch:?} out of {samples}");

@@ -3,7 +3,7 @@
 use super::*;
 use crate::models::{Activation, Data, Perceptron, Product, Regression, Samples, Sphere};
 use crate::noise::{Mechanism, NoisyLoss};
-use crate::random::Law;
+use crate::random::{Batch, Law, Sampling};
 use std::sync::Arc;
 
 const PRODUCT: AnyModel = AnyModel::Product(Product);
@@ -138,6 +138,59 @@ fn a_path_has_the_same_bits_in_an_ensemble_of_any_size_with_and_without_lanes() 
                 assert_eq!(run.values, expected, "{paths} paths from {first}, {lanes}");
                 assert!(run.diverged.is_empty());
             }
+        }
+    }
+}
+
+/// On one thread a group of paths takes over the working space of the one before: its minibatches, and what is left of paths
+/// that have all diverged, must not show. Whole groups against such that begin alone.
+#[test]
+fn a_path_does_not_depend_on_the_paths_before_it() {
+    let observe = |_, w: &[f64], out: &mut [f64]| out.copy_from_slice(w);
+    let epochs = || {
+        let mut batch = source(Mechanism::Minibatch, Law::Gaussian);
+        batch.batch = Some(Batch {
+            size: 3,
+            sampling: Sampling::Epochs,
+        });
+        vec![batch, source(Mechanism::Label, Law::Gaussian)]
+    };
+    let product = || vec![source(Mechanism::Label, Law::Gaussian)];
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let one = one.unwrap();
+    for (model, sources) in [(PRODUCT, product()), (network(), epochs()), formula()] {
+        let m = model.dimension();
+        let start: Vec<_> = (0..m).map(|i| (2.0 + i as f64).sin()).collect();
+        for (alpha, diverges) in [(0.05, false), (50.0, true)] {
+            let of = |first_path, paths| {
+                let plan = DescentPlan {
+                    shared_streams: false,
+                    start: &start,
+                    step_sizes: StepSizes::Constant(alpha),
+                    sigma: 0.1,
+                    paths,
+                    first_path,
+                    record_at: &[1, 300],
+                    values_per_record: m,
+                    seed: 3,
+                    level: 1,
+                };
+                one.install(|| run_descent(&model, &sources, &plan, &observe, &|_| true))
+            };
+            let bits =
+                |run: &DescentRun| -> Vec<u64> { run.values.iter().map(|x| x.to_bits()).collect() };
+            let group = LANES
+                * if model.side_by_side() > 1 {
+                    model.side_by_side()
+                } else {
+                    BLOCKS
+                };
+            let all = of(0, 5 * group);
+            assert_eq!(!all.diverged.is_empty(), diverges, "{alpha}");
+            let parts: Vec<_> = (0..5).map(|part| of(part * group, group)).collect();
+            assert_eq!(bits(&all), parts.iter().flat_map(bits).collect::<Vec<_>>());
+            let diverged: Vec<_> = parts.into_iter().flat_map(|part| part.diverged).collect();
+            assert_eq!(all.diverged, diverged);
         }
     }
 }
