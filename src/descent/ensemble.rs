@@ -18,8 +18,9 @@ use crate::scalar::{Baseline, Instructions, LANES, Paths, vectors};
 const DIVERGED: f64 = 1e8;
 /// Up to so many paths that do not fill a block are run one by one.
 const SINGLES: usize = 2;
-/// After so many steps it is checked whether a path has diverged, and, where steps take nanoseconds, after so many.
+/// After so many steps, and at records, it is checked whether a path has diverged: one that has come back by then has not.
 const STRETCH: usize = 256;
+/// The same for models whose blocks are advanced together, a step of which takes nanoseconds.
 const STRETCH_OF_SHORT_STEPS: usize = 1024;
 /// Progress is told about every so many steps of a block; after every stretch where steps are long.
 const STEPS_PER_REPORT: u64 = 1 << 14;
@@ -315,11 +316,14 @@ impl Journey<'_, '_> {
                 plan.step_sizes.write(k, steps, &mut step_sizes);
                 self.walk.keep();
                 self.walk.advance(&step_sizes);
-                if (0..self.diverged_at.len()).any(|path| self.diverges(path)) {
+                let out: Vec<_> = (0..self.diverged_at.len())
+                    .filter(|&path| self.diverges(path))
+                    .collect();
+                if !out.is_empty() {
                     self.walk.go_back();
                     for (step, size) in step_sizes.iter().enumerate() {
                         self.walk.advance(std::slice::from_ref(size));
-                        self.note_divergence(k + step as u64 + 1);
+                        self.note_divergence(&out, k + step as u64 + 1);
                     }
                     self.silence();
                 }
@@ -341,9 +345,9 @@ impl Journey<'_, '_> {
         self.diverged_at[path].is_none() && !self.walk.is_bounded(path, self.bound)
     }
 
-    /// Notes the paths that have diverged by the step that ends at `iteration`.
-    fn note_divergence(&mut self, iteration: u64) {
-        for path in 0..self.diverged_at.len() {
+    /// Notes which of some paths have diverged by the step that ends at `iteration`.
+    fn note_divergence(&mut self, paths: &[usize], iteration: u64) {
+        for &path in paths {
             if self.diverges(path) {
                 self.diverged_at[path] = Some(iteration);
             }

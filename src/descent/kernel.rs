@@ -192,7 +192,8 @@ impl<M: Model, W: Wiring, S: Scalar> NullaryFnOnce for Advance<'_, '_, M, W, S> 
 
 /// w ← w − α ∇L̂(w, η).
 ///
-/// w stays in memory: in registers throughout, the compiler makes vectors across parameters and shuffles them.
+/// Of several blocks in turn w stays in memory: in registers throughout, the compiler makes vectors across parameters and
+/// shuffles them.
 #[inline(always)]
 fn step<M: Model, S: Scalar>(
     (model, wiring): (&M, impl Wiring),

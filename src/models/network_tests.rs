@@ -13,7 +13,7 @@ use crate::scalar::{Dual64, LANES, Lanes, Scalar, Single};
 /// Enough numbers for every test below.
 const NUMBERS: usize = 2_000;
 /// More than a block of samples that are taken together, and no multiple of it.
-const SAMPLES: usize = 6;
+const SAMPLES: usize = 11;
 
 /// Numbers handed out one after another.
 struct Numbers<'a>(&'a [f64]);

@@ -12,7 +12,7 @@ use crate::scalar::{LANES, Lanes, Scalar, add_combined_rows};
 pub struct Regression<F> {
     network: F,
     data: Arc<Data>,
-    /// The training inputs, feature by feature (n₀×N).
+    /// The training inputs, feature by feature (n₀×N), of a network that is linear in them; otherwise empty, as is the next.
     by_feature: Aligned,
     /// The same, sample by sample (N×n₀).
     by_sample: Aligned,
@@ -69,8 +69,13 @@ impl<F: Network> Regression<F> {
         debug_assert_eq!(network.outputs(), data.targets);
         let (features, train) = (data.features, &data.train);
         let entry = |i: usize, j: usize| train.inputs[i * features + j];
-        let by_feature = Aligned::new(features, train.count, |j, i| entry(i, j));
-        let by_sample = Aligned::new(train.count, features, entry);
+        let mut scratch = vec![0.0; network.scratch()];
+        let count = match network.linear(&mut scratch) {
+            Some(_) => train.count,
+            None => 0,
+        };
+        let by_feature = Aligned::new(features, count, |j, i| entry(i, j));
+        let by_sample = Aligned::new(count, features, entry);
         Self {
             network,
             data,
@@ -181,6 +186,28 @@ impl<F: Network> Regression<F> {
         true
     }
 
+    /// Adds what the first `count` of some samples contribute. The others are there for the shape, and have no weight.
+    #[inline(always)]
+    fn some_samples<S: Scalar, const B: usize>(
+        &self,
+        w: &[S],
+        (chosen, count): ([usize; B], usize),
+        noise: &Injection<S>,
+        scratch: &mut Scratch<S>,
+        gradient: &mut [S],
+    ) {
+        let q = self.network.outputs();
+        let share = S::constant(1.0 / self.data.train.count as f64);
+        self.samples(w, chosen, noise.units, scratch, gradient, |b, o, r| {
+            let i = chosen[b];
+            if b < count {
+                share * noise.weight(i) * noise.residual(i * q + o, r)
+            } else {
+                S::zero()
+            }
+        });
+    }
+
     /// Adds the gradient, B samples at a time.
     #[inline(always)]
     fn by_samples<S: Scalar, const B: usize>(
@@ -217,22 +244,15 @@ impl<F: Network> Regression<F> {
             count += 1;
             if count == B {
                 count = 0;
-                self.samples(w, chosen, noise.units, &mut scratch, gradient, |b, o, r| {
-                    let i = chosen[b];
-                    share * noise.weight(i) * noise.residual(i * q + o, r)
-                });
+                self.some_samples(w, (chosen, B), noise, &mut scratch, gradient);
             }
         }
-        if count > 0 {
-            // The rest of the block is one of its samples again, without weight.
-            self.samples(w, chosen, noise.units, &mut scratch, gradient, |b, o, r| {
-                let i = chosen[b];
-                if b < count {
-                    share * noise.weight(i) * noise.residual(i * q + o, r)
-                } else {
-                    S::zero()
-                }
-            });
+        if const { B > BLOCK } && (1..=BLOCK).contains(&count) {
+            let mut few = [0; BLOCK];
+            few.copy_from_slice(&chosen[..BLOCK]);
+            self.some_samples(w, (few, count), noise, &mut scratch, gradient);
+        } else if count > 0 {
+            self.some_samples(w, (chosen, count), noise, &mut scratch, gradient);
         }
         if !masks_apart {
             self.network

@@ -71,7 +71,7 @@ pub(crate) fn add_scaled_constants<S: Scalar>(y: &mut [S], c: S, x: &[f64]) {
 #[inline(always)]
 fn add_columns<S: Scalar, const R: usize, const C: usize>(
     y: &mut [S],
-    rows: &[(S, &[f64]); R],
+    rows: [(S, &[f64]); R],
     first: usize,
 ) -> usize {
     let mut from = first;
@@ -100,16 +100,16 @@ fn add_blocks_of_rows<S: Scalar, const R: usize>(
     let blocks = a.as_chunks::<R>().0;
     for (block, a) in blocks.iter().enumerate() {
         let mut rows = [(S::zero(), matrix); R];
-        for (k, rows) in rows.iter_mut().enumerate() {
-            *rows = (a[k], &matrix[(block * R + k) * stride..][..y.len()]);
+        for (k, row) in rows.iter_mut().enumerate() {
+            *row = (a[k], &matrix[(block * R + k) * stride..][..y.len()]);
         }
         let mut done = 0;
         if S::ACROSS {
-            done = add_columns::<S, R, { 4 * LANES }>(y, &rows, done);
-            done = add_columns::<S, R, LANES>(y, &rows, done);
+            done = add_columns::<S, R, { 4 * LANES }>(y, rows, done);
+            done = add_columns::<S, R, LANES>(y, rows, done);
         }
-        done = add_columns::<S, R, COLUMNS>(y, &rows, done);
-        add_columns::<S, R, 1>(y, &rows, done);
+        done = add_columns::<S, R, COLUMNS>(y, rows, done);
+        add_columns::<S, R, 1>(y, rows, done);
     }
     blocks.len() * R
 }
@@ -130,22 +130,33 @@ pub(crate) fn add_combined_rows<S: Scalar>(y: &mut [S], a: &[S], matrix: &[f64],
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Lanes, Paths, Single};
     use super::*;
 
-    #[test]
-    fn rows_are_combined_once_each_whatever_their_number() {
+    /// For `S`; the numbers are integers, so that every sum is exact.
+    fn rows_are_combined<S: Paths + PartialEq + std::fmt::Debug>() {
         for rows in 0..20 {
-            for width in 1..4 {
-                let matrix: Vec<f64> = (0..rows * width).map(|i| i as f64).collect();
-                let a: Vec<f64> = (0..rows).map(|k| 1.0 + k as f64).collect();
-                let mut y = vec![0.5; width];
-                add_combined_rows(&mut y, &a, &matrix, width);
-                for (j, y) in y.iter().enumerate() {
-                    let sum: f64 = (0..rows).map(|k| a[k] * matrix[k * width + j]).sum();
-                    assert_eq!(*y, 0.5 + sum);
+            for width in [1, 2, 3, 4, 7, 8, 9, 31, 32, 45, 77] {
+                for stride in [width, width + 3] {
+                    let end = (rows * stride).max(3) - (stride - width).min(rows * stride);
+                    let matrix: Vec<f64> = (0..end).map(|i| i as f64).collect();
+                    let a: Vec<f64> = (0..rows).map(|k| 1.0 + k as f64).collect();
+                    let lifted: Vec<S> = a.iter().map(|&a| S::constant(a)).collect();
+                    let mut y = vec![S::one(); width];
+                    add_combined_rows(&mut y, &lifted, &matrix, stride);
+                    for (j, y) in y.iter().enumerate() {
+                        let sum: f64 = (0..rows).map(|k| a[k] * matrix[k * stride + j]).sum();
+                        assert_eq!(*y, S::constant(1.0 + sum), "{rows}, {width}, {stride}");
+                    }
                 }
             }
         }
+    }
+
+    #[test]
+    fn rows_are_combined_once_each_whatever_their_number_and_length() {
+        rows_are_combined::<Single>();
+        rows_are_combined::<Lanes>();
     }
 
     #[test]
