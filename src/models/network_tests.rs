@@ -11,7 +11,7 @@ use super::{
 use crate::scalar::{Dual64, LANES, Lanes, Scalar, Single};
 
 /// Enough numbers for every test below.
-const NUMBERS: usize = 2_000;
+const NUMBERS: usize = 4_000;
 /// More than a block of samples that are taken together, and no multiple of it.
 const SAMPLES: usize = 11;
 
@@ -373,8 +373,8 @@ fn names_are_unique_and_as_many_as_parameters() -> Checked {
 #[test]
 fn relu_has_slope_zero_at_zero() {
     let network = Perceptron::new(vec![1, 1, 1], Activation::Relu, false);
-    let mut numbers = Numbers(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
-    let model = regression(network, &mut numbers);
+    let numbers: Vec<f64> = (0..2 * SAMPLES).map(|i| i as f64).collect();
+    let model = regression(network, &mut Numbers(&numbers));
     assert_eq!(gradient(&model, &[0.0, 1.0], &Injection::NONE), [0.0, 0.0]);
     assert!(
         Activation::ALL

@@ -1,9 +1,13 @@
 //! Ensembles: the same bits in any size, lane and thread; divergence; records.
 
 use super::*;
-use crate::models::{Activation, Data, Perceptron, Product, Regression, Samples, Sphere};
+use crate::models::{
+    Activation, Data, Injection, ModelCard, Perceptron, Product, Regression, Samples, SocketSizes,
+    Sphere,
+};
 use crate::noise::{Mechanism, NoisyLoss};
 use crate::random::{Batch, Law, Sampling};
+use crate::scalar::Scalar;
 use std::sync::Arc;
 
 const PRODUCT: AnyModel = AnyModel::Product(Product);
@@ -193,6 +197,66 @@ fn a_path_does_not_depend_on_the_paths_before_it() {
             assert_eq!(all.diverged, diverged);
         }
     }
+}
+
+/// w ← −η w: log |w| is a random walk, which leaves every bound and comes back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Line;
+
+impl Model for Line {
+    type Vector<S: Scalar> = [S; 1];
+    fn zeros<S: Scalar>(&self) -> [S; 1] {
+        [S::zero()]
+    }
+    fn parameter_names(&self) -> Vec<String> {
+        vec!["w".into()]
+    }
+    fn sockets(&self) -> SocketSizes {
+        SocketSizes {
+            weights: 1,
+            ..SocketSizes::default()
+        }
+    }
+    fn loss<S: Scalar>(&self, w: &[S], noise: &Injection<S>) -> S {
+        S::constant(0.5) * noise.weight(0) * w[0].square()
+    }
+    fn gradient<S: Scalar>(&self, w: &[S], noise: &Injection<S>, _: &mut [S], g: &mut [S]) {
+        g[0] = noise.weight(0) * w[0];
+    }
+    fn card(&self) -> &'static ModelCard {
+        Product::CARD
+    }
+    fn observe(&self, _: usize, _: &[f64]) -> f64 {
+        f64::NAN
+    }
+}
+
+#[test]
+fn a_path_that_comes_back_has_not_diverged_whoever_is_beside_it() {
+    let observe = |_, w: &[f64], out: &mut [f64]| out[0] = w[0];
+    let sources = [source(Mechanism::Minibatch, Law::Gaussian)];
+    let of = |first_path, paths| {
+        let plan = DescentPlan {
+            shared_streams: false,
+            start: &[1.0],
+            step_sizes: StepSizes::Constant(1.0),
+            sigma: 1.8,
+            paths,
+            first_path,
+            record_at: &[1000, 5000],
+            values_per_record: 1,
+            seed: 3,
+            level: 1,
+        };
+        run_descent_of(&Line, &sources, &plan, &observe, &|_| true)
+    };
+    let all = of(0, 256);
+    assert!(!all.diverged.is_empty());
+    let parts: Vec<_> = (0..32).map(|part| of(8 * part, 8)).collect();
+    let bits = |run: &DescentRun| -> Vec<u64> { run.values.iter().map(|x| x.to_bits()).collect() };
+    assert_eq!(bits(&all), parts.iter().flat_map(bits).collect::<Vec<_>>());
+    let diverged: Vec<_> = parts.into_iter().flat_map(|part| part.diverged).collect();
+    assert_eq!(all.diverged, diverged);
 }
 
 /// On one thread, where all blocks are side by side; also with paths that diverge.
