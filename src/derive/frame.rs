@@ -2,7 +2,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::derivatives::{gradient, hessian};
+use super::derivatives::{gradient, hessian, hessian_times};
 use super::least_squares::residuals_at;
 use super::{GeometryError, Jacobian};
 use crate::models::Model;
@@ -67,42 +67,84 @@ impl Frame {
         rank: usize,
     ) -> Result<Self, GeometryError> {
         let mut frame = Self::whole(noisy, w)?;
-        if frame.numerical_rank() < rank {
-            let (smallest, largest) = (frame.eigenvalues[rank - 1], frame.eigenvalues[0]);
-            return Err(GeometryError::RankChange {
-                rank,
-                smallest,
-                largest,
-                w: w.as_slice().to_vec(),
-            });
-        }
+        frame.check_rank(rank, w)?;
         frame.truncate(rank);
         Ok(frame)
     }
 
+    /// The frame of the same rank at a point w of Γ nearby, from products of H with 2r vectors: on Γ nothing but range(H) is
+    /// curved, so that the columns of H V span it for the V of here, unless a direction of it is orthogonal to V.
+    ///
+    /// Off Γ it is another plane. Who calls it must see to it that w is where it seems to be.
+    ///
+    /// # Errors
+    /// As [`Frame::at`].
+    fn carried_to<M: Model>(
+        &self,
+        noisy: &NoisyLoss<M>,
+        w: &DVector<f64>,
+    ) -> Result<Self, GeometryError> {
+        let basis = hessian_times(noisy, w, &self.normal).qr().q();
+        let inside = basis.tr_mul(&hessian_times(noisy, w, &basis));
+        if !inside.iter().all(|x| x.is_finite()) {
+            return Err(not_finite("the Hessian", w));
+        }
+        let (eigenvalues, vectors) = descending((&inside + inside.transpose()) * 0.5);
+        let frame = Self {
+            normal: basis * vectors,
+            eigenvalues,
+            rows: None,
+        };
+        frame.check_rank(self.eigenvalues.len(), w)?;
+        Ok(frame)
+    }
+
+    /// That the loss at w, whose frame this is, counts as zero.
+    fn check_zero<M: Model>(
+        &self,
+        noisy: &NoisyLoss<M>,
+        w: &DVector<f64>,
+    ) -> Result<(), GeometryError> {
+        let loss = noisy.loss(w.as_slice(), &[]);
+        let scale = self.largest_eigenvalue() * (1.0 + w.norm_squared());
+        if loss > ZERO_LOSS * scale {
+            return Err(GeometryError::NoZero {
+                loss,
+                w: w.as_slice().to_vec(),
+            });
+        }
+        Ok(())
+    }
+
+    fn check_rank(&self, rank: usize, w: &DVector<f64>) -> Result<(), GeometryError> {
+        if self.numerical_rank() >= rank {
+            return Ok(());
+        }
+        Err(GeometryError::RankChange {
+            rank,
+            smallest: self.eigenvalues[rank - 1],
+            largest: self.eigenvalues[0],
+            w: w.as_slice().to_vec(),
+        })
+    }
+
     /// All eigenvalues of H, or of JᵀJ/N where the loss is a sum of squares.
     fn whole<M: Model>(noisy: &NoisyLoss<M>, w: &DVector<f64>) -> Result<Self, GeometryError> {
-        let not_finite = |what| GeometryError::NotFinite {
-            what,
-            w: w.as_slice().to_vec(),
-        };
         let Some(jacobian) = Jacobian::at(noisy.model(), w) else {
             let h = hessian(noisy, w);
             if !h.iter().all(|x| x.is_finite()) {
-                return Err(not_finite("the Hessian"));
+                return Err(not_finite("the Hessian", w));
             }
-            let eigen = h.symmetric_eigen();
-            let mut order: Vec<_> = (0..w.len()).collect();
-            order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+            let (eigenvalues, normal) = descending(h);
             return Ok(Self {
-                normal: eigen.eigenvectors.select_columns(&order),
-                eigenvalues: eigen.eigenvalues.select_rows(&order),
+                normal,
+                eigenvalues,
                 rows: None,
             });
         };
         let finite = jacobian.transposed.iter().chain(jacobian.residuals.iter());
         if !finite.copied().all(f64::is_finite) {
-            return Err(not_finite("the Jacobian of the residuals"));
+            return Err(not_finite("the Jacobian of the residuals", w));
         }
         let (normal, singular_values, left) = thin_svd(&jacobian.transposed);
         let samples = jacobian.shape.samples as f64;
@@ -192,6 +234,24 @@ impl Frame {
     /// λ_min on the range.
     pub fn smallest_eigenvalue(&self) -> f64 {
         self.eigenvalues[self.eigenvalues.len() - 1]
+    }
+}
+
+/// The eigenvalues of a symmetric matrix, descending, and their eigenvectors.
+fn descending(a: DMatrix<f64>) -> (DVector<f64>, DMatrix<f64>) {
+    let mut order: Vec<_> = (0..a.ncols()).collect();
+    let eigen = a.symmetric_eigen();
+    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+    (
+        eigen.eigenvalues.select_rows(&order),
+        eigen.eigenvectors.select_columns(&order),
+    )
+}
+
+fn not_finite(what: &'static str, w: &DVector<f64>) -> GeometryError {
+    GeometryError::NotFinite {
+        what,
+        w: w.as_slice().to_vec(),
     }
 }
 
@@ -310,15 +370,7 @@ pub fn project<M: Model>(
         remaining = frame.largest_eigenvalue() * step.norm();
         point -= &step;
         if step.norm() <= PROJECTION_TOLERANCE * (1.0 + point.norm()) {
-            let loss = noisy.loss(point.as_slice(), &[]);
-            let scale = frame.largest_eigenvalue() * (1.0 + point.norm_squared());
-            if loss > ZERO_LOSS * scale {
-                return Err(GeometryError::NoZero {
-                    loss,
-                    w: point.as_slice().to_vec(),
-                });
-            }
-            return Ok((point, frame));
+            return frame.check_zero(noisy, &point).map(|()| (point, frame));
         }
     }
     Err(GeometryError::NoConvergence {
@@ -365,6 +417,18 @@ pub fn retract<M: Model>(
             break;
         }
         before = size;
+    }
+    // Where that costs less than the whole of H; and it must be on Γ, which the steps, all of them in one plane, can't tell.
+    if from.rows.is_none()
+        && 2 * rank < w.len()
+        && let Ok(frame) = from.carried_to(noisy, &point)
+    {
+        let step = frame.newton_step(noisy, &point);
+        let end = &point - &step;
+        let close = step.norm() <= PROJECTION_TOLERANCE * (1.0 + end.norm());
+        if close && frame.check_zero(noisy, &end).is_ok() {
+            return Ok((end, frame));
+        }
     }
     project(noisy, &point, rank)
 }
@@ -458,7 +522,15 @@ mod tests {
                 let (closest, _) = project(&noisy, &moved, 1).unwrap();
                 assert!((&on - &closest).norm() < 10.0 * size.powi(3), "{size}");
                 let exact = Frame::at(&noisy, &on, 1).unwrap();
-                assert!((there.eigenvalues - exact.eigenvalues).norm() < 1e-8);
+                assert!((&there.eigenvalues - &exact.eigenvalues).norm() < 1e-8);
+                let projectors = [there, exact].map(|f| &f.normal * f.normal.transpose());
+                assert!((&projectors[0] - &projectors[1]).norm() < 1e-8);
+            }
+            // On a sphere the way along the normal of here may end off Γ: then Newton's method takes over.
+            for i in 0..if w.len() == 12 { 400 } else { 0 } {
+                let moved = &w + &tangent * (1.52 + 0.0005 * f64::from(i));
+                let (on, _) = retract(&noisy, &moved, &frame, 1).unwrap();
+                assert!(gradient(&noisy, &on, &[]).norm() < 1e-9);
             }
             // From a frame that has nothing to do with w, Newton's method takes over.
             let far = Frame {

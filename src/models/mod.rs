@@ -4,6 +4,7 @@
 //! (Hessian, regulariser, diffusion, limit) is derived from these two. The sockets that no model needs to know of
 //! (parameters multiplied, parameters added, gradient added) are served in [`crate::noise`].
 
+mod aligned;
 mod circle;
 mod data;
 mod deep_linear;

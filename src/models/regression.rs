@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::aligned::Aligned;
 use super::{
     BLOCK, Data, Injection, LARGEST_BLOCK, LeastSquares, Model, ModelCard, Network, SocketSizes,
 };
-use crate::scalar::{LANES, Lanes, Scalar, add_combined_rows};
+use crate::scalar::Scalar;
 
 /// L̂ = 1/(2N) Σᵢ (1+η_w,i) |f(w, xᵢ; units) − yᵢ − η_y,i|²; the unit factors are shared by the samples or one set each.
 #[derive(Clone, Debug)]
@@ -16,44 +17,6 @@ pub struct Regression<F> {
     by_feature: Aligned,
     /// The same, sample by sample (N×n₀).
     by_sample: Aligned,
-}
-
-/// A matrix whose rows begin where lines of the cache do, if they are as long: a vector that is in two of them costs two loads.
-#[derive(Clone, Debug)]
-struct Aligned {
-    numbers: Arc<Vec<f64>>,
-    first: usize,
-    stride: usize,
-}
-
-impl Aligned {
-    /// Given entry (i, j).
-    fn new(rows: usize, columns: usize, entry: impl Fn(usize, usize) -> f64) -> Self {
-        let stride = if columns < LANES {
-            columns
-        } else {
-            columns.next_multiple_of(LANES)
-        };
-        let mut numbers = vec![0.0; rows * stride + LANES];
-        let first = numbers.as_ptr().align_offset(align_of::<Lanes>());
-        let first = first.min(LANES);
-        for i in 0..rows {
-            for j in 0..columns {
-                numbers[first + i * stride + j] = entry(i, j);
-            }
-        }
-        Self {
-            numbers: Arc::new(numbers),
-            first,
-            stride,
-        }
-    }
-
-    /// y ← y + aM, M being this matrix.
-    #[inline(always)]
-    fn add_combined<S: Scalar>(&self, y: &mut [S], a: &[S]) {
-        add_combined_rows(y, a, &self.numbers[self.first..], self.stride);
-    }
 }
 
 impl<F: PartialEq> PartialEq for Regression<F> {

@@ -2,7 +2,7 @@
 
 use super::gaussian::box_muller;
 use super::streams::{Streams, open_unit};
-use crate::scalar::{Lookup, WithLookup, run_on};
+use crate::scalar::{Lookup, WithLookup, run_on, widest};
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +85,7 @@ impl Law {
     ///
     /// `sigma` must be finite and not negative. With `sigma` = 0 every draw is ±0.
     pub fn fill<R: Streams>(self, sigma: f64, streams: &mut R, out: &mut [R::Draw]) {
-        self.fill_on(Arch::new(), sigma, streams, out);
+        self.fill_on(widest(), sigma, streams, out);
     }
 
     /// As [`fill`](Self::fill), with these instructions: for tests.

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::atomic::write_atomically;
 use super::draw::{Setting, png, svg};
 use super::figures::{self, Figure};
@@ -50,15 +52,20 @@ pub fn write_report(folder: &Path) -> Result<PathBuf, StoredError> {
             }
         }
     }
-    for figure in &figures {
-        for format in [PictureFormat::Svg, PictureFormat::Png] {
-            let path = plots.join(format!("{}.{}", figure.name, format.ending()));
-            let content = drawn(figure, format, Setting::default().font_size)?;
-            write_atomically(&path, |out| out.write_all(&content))?;
-        }
+    let both = |figure| [PictureFormat::Svg, PictureFormat::Png].map(|format| (figure, format));
+    let pictures: Vec<(&Figure, _)> = figures.iter().flat_map(both).collect();
+    let draw =
+        |&(figure, format): &(&Figure, _)| drawn(figure, format, Setting::default().font_size);
+    let (contents, html) = rayon::join(
+        || pictures.par_iter().map(draw).collect::<Vec<_>>(),
+        || page(&run, &figures),
+    );
+    for ((figure, format), content) in pictures.into_iter().zip(contents) {
+        let content = content?;
+        let path = plots.join(format!("{}.{}", figure.name, format.ending()));
+        write_atomically(&path, |out| out.write_all(&content))?;
     }
     let path = folder.join("report.html");
-    let html = page(&run, &figures);
     write_atomically(&path, |out| out.write_all(html.as_bytes()))?;
     Ok(path)
 }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::run_folder::{ReportError, RunFolder};
 use crate::derive::PointEvidence;
 use crate::descent::Divergence;
+use crate::random::{Law, PathStream, Streams};
+use crate::scalar::{Scalar, Single};
 use crate::scenario::Study;
 use crate::simulate::{LevelRun, LimitRun};
 
@@ -21,6 +23,9 @@ const VALUES: &str = "unfinished.bin";
 #[derive(Serialize, Deserialize)]
 struct Index {
     version: String,
+    /// Of [`fingerprint`].
+    #[serde(default)]
+    build: Vec<u64>,
     /// As resolved.
     scenario: serde_json::Value,
     rungs: Vec<Rung>,
@@ -42,6 +47,20 @@ struct Limit {
     values: usize,
     evidence: usize,
     first_path: usize,
+}
+
+/// The bits of the first numbers of every law and of every function that is this crate's own: builds of one version may differ in
+/// them, and a run must not mix them.
+fn fingerprint() -> Vec<u64> {
+    let draws = |law: Law| {
+        let mut out = [Single(0.0); 4];
+        law.fill(1.0, &mut PathStream::of(1, 0, 0), &mut out);
+        out
+    };
+    let x = Single(0.7);
+    let functions = [x.exp(), x.tanh(), x.erf(), x.softplus(), x.sigmoid()];
+    let numbers = Law::ALL.into_iter().flat_map(draws).chain(functions);
+    numbers.map(|x| x.0.to_bits()).collect()
 }
 
 /// Eigenvalues and condition number.
@@ -143,6 +162,7 @@ impl RunFolder {
         };
         let index = Index {
             version: env!("CARGO_PKG_VERSION").into(),
+            build: fingerprint(),
             scenario: serde_json::to_value(&study.spec).unwrap_or_default(),
             rungs: levels.iter().map(rung).collect(),
             limits: limits.iter().map(Limit::of).collect(),
@@ -191,6 +211,11 @@ impl RunFolder {
             .map_err(|_| fail("unfinished.json can't be understood"))?;
         if index.version != env!("CARGO_PKG_VERSION") {
             return Err(fail("another version of singlim made it"));
+        }
+        if index.build != fingerprint() {
+            return Err(fail(
+                "another build of singlim made it, with other random numbers or functions",
+            ));
         }
         if index.scenario != serde_json::to_value(&study.spec).unwrap_or_default() {
             return Err(fail("it is of another scenario, or of other settings"));
@@ -344,6 +369,14 @@ mod tests {
         assert_eq!(format!("{kept:?}"), format!("{part:?}"));
         let gone_on = run_levels(&study, &prediction, kept, &Silent);
         assert_eq!(format!("{gone_on:?}"), format!("{whole:?}"));
+
+        // Another build refuses to go on.
+        let path = home.path().join(INDEX);
+        let mut index: Index = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        index.build[0] ^= 1;
+        fs::write(&path, serde_json::to_vec(&index).unwrap()).unwrap();
+        let refused = folder.kept(&study, &mut planned(), &mut []).unwrap_err();
+        assert!(refused.to_string().contains("another build"));
     }
 
     #[test]

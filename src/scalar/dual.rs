@@ -4,7 +4,7 @@ use std::f64::consts::FRAC_2_SQRT_PI;
 
 use num_dual::{Dual64, DualNum, HyperDual64};
 
-use super::{Scalar, functions};
+use super::{Loads, Scalar, functions};
 
 /// f of a number with derivatives, given f, f′ and f″ at its real part.
 trait Chain: Sized {
@@ -46,7 +46,7 @@ macro_rules! derivative_scalar {
 
             #[inline(always)]
             fn tanh(self) -> Self {
-                let value = functions::tanh(self.re);
+                let value = functions::tanh(Loads, self.re);
                 // 1 − tanh² = 4σ(2x)σ(−2x), which does not cancel in the tails.
                 let x = 2.0 * self.re;
                 let first = 4.0 * functions::sigmoid(x) * functions::sigmoid(-x);

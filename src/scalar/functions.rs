@@ -1,10 +1,13 @@
-//! Exponential, tanh, sigmoid, softplus and error function without tables, branches or libm.
+//! Exponential, tanh, sigmoid, softplus and error function without branches or libm.
 //!
-//! Straight lines of IEEE operations, fused multiply-adds among them, and selects: eight calls side by side become vector
-//! code, and the bits are the same on every machine and at every vector width. Each takes every x, with ±∞ and NaN.
+//! Straight lines of IEEE operations, fused multiply-adds among them, selects, and tables of eight numbers: eight calls side by
+//! side become vector code, and the bits are the same on every machine and at every vector width. Each takes every x, with ±∞
+//! and NaN.
 
 use std::f64::consts::{LN_2, LOG2_E};
 use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use super::{Eight, Lookup};
 
 /// ln 2 to 42 bits after the point, so that k·`LN2_HIGH` is exact for every exponent k.
 const LN2_HIGH: f64 = f64::from_bits(0x3fe6_2e42_fefa_3800);
@@ -37,31 +40,50 @@ const LOG: [f64; 7] = [
     0.147_960_665_141_056_05,
 ];
 
-/// Minimax coefficients P and Q of tanh(√z)/√z = P/Q on 0 ≤ z ≤ 19.1², by a Remez exchange in 300-bit arithmetic; relative
-/// error 2^−53.6.
-const TANH_ABOVE: [f64; 10] = [
-    1.0,
-    0.151_803_011_312_650_53,
-    0.005_974_361_550_811_856,
-    9.358_964_515_474_438e-5,
-    6.828_466_007_728_92e-7,
-    2.439_140_251_177_859_3e-9,
-    4.166_831_459_548_257e-12,
-    3.058_678_605_217_933e-15,
-    7.395_336_053_069_858e-19,
-    2.492_535_539_590_098_4e-23,
-];
-const TANH_BELOW: [f64; 10] = [
-    1.0,
-    0.485_136_344_645_983,
-    0.034_353_143_099_474_72,
-    0.000_828_045_360_434_197_2,
-    8.751_807_746_101_434e-6,
-    4.461_392_547_319_551_6e-8,
-    1.110_309_848_666_298_2e-10,
-    1.268_778_532_537_896_4e-13,
-    5.620_205_449_832_238e-17,
-    6.204_667_056_223_397e-21,
+/// ln 2/16, half the logarithm of 2 to the power 1/8, and its reciprocal.
+const STEP: f64 = 0.043_321_698_784_996_58;
+const STEPS_PER_UNIT: f64 = 23.083_120_654_223_414;
+
+/// The bits of Tⱼ, 2^{j/8} rounded to twelve bits after the point, less j·2⁴⁹: adding i·2⁴⁹ gives those of 2^{(i−j)/8}Tⱼ for
+/// every i with j in its lowest three bits.
+const POWERS: Eight = {
+    let mut powers = [
+        1.0,
+        1.090_576_171_875,
+        1.189_208_984_375,
+        1.296_875,
+        1.414_306_640_625,
+        1.542_236_328_125,
+        1.681_884_765_625,
+        1.833_984_375,
+    ];
+    let mut j = 0;
+    while j < 8 {
+        let bits: u64 = f64::to_bits(powers[j]);
+        powers[j] = f64::from_bits(bits - ((j as u64) << 49));
+        j += 1;
+    }
+    Eight::new(powers)
+};
+
+/// ½ ln Tⱼ − j·[`STEP`].
+const OFFSETS: Eight = Eight::new([
+    0.0,
+    3.137_853_139_090_127e-5,
+    7.859_736_063_128_974e-7,
+    1.366_586_347_329_231_9e-5,
+    3.290_704_865_388_852e-5,
+    8.268_164_695_436_247e-6,
+    2.733_172_694_658_463_7e-5,
+    -6.464_410_598_501_065e-6,
+]);
+
+/// Minimax coefficients of (tanh(√z)/√z − 1)/z on 0 ≤ z ≤ 0.02172², by a Remez exchange in 240-bit arithmetic; relative error of
+/// tanh 2^−56.
+const TANH: [f64; 3] = [
+    -0.333_333_333_332_912_2,
+    0.133_333_327_915_800_46,
+    -0.053_948_441_448_889_24,
 ];
 
 /// Minimax coefficients of erf(√z)/√z − 1 on 0 ≤ z ≤ 1; error 2^−57.
@@ -118,6 +140,8 @@ pub(super) trait Numbers:
     fn map(self, f: impl Fn(f64) -> f64) -> Self;
     /// f of each with its counterpart.
     fn zip(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self;
+    /// For each, the entry of a table with the number in the lowest three of its bits.
+    fn pick(self, lookup: impl Lookup, table: &Eight) -> Self;
 }
 
 impl Numbers for f64 {
@@ -139,6 +163,11 @@ impl Numbers for f64 {
     #[inline(always)]
     fn zip(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
         f(self, other)
+    }
+
+    #[inline(always)]
+    fn pick(self, _: impl Lookup, table: &Eight) -> Self {
+        table.entry(self.to_bits())
     }
 }
 
@@ -245,20 +274,28 @@ pub(super) fn exp<X: Numbers>(x: X) -> X {
     (X::constant(1.0) + p) * first * second
 }
 
-/// tanh x, within 7 ulp, 4 for |x| ≤ 1: x P(x²)/Q(x²). Two short chains of operations side by side, where the exponential would be one long
-/// one.
+/// tanh x, within 3 ulp, odd to the bit.
+///
+/// e^{2|x|} = s e^{2r}, s = 2^{k/8} up to a rounding that makes it a short number, and |r| ≤ 0.0217 as its logarithm tells; then
+/// tanh |x| = (s − 1 + (s + 1) tanh r)/(s + 1 + (s − 1) tanh r), in which s ± 1 are exact where they matter.
 #[inline(always)]
-pub(super) fn tanh<X: Numbers>(x: X) -> X {
-    // tanh 19.1 rounds to 1; beyond, the quotient grows.
-    let z = at_most(x * x, 19.1 * 19.1);
-    let last = TANH_ABOVE.len() - 1;
-    let mut above = X::constant(TANH_ABOVE[last]);
-    let mut below = X::constant(TANH_BELOW[last]);
-    for i in (0..last).rev() {
-        above = above.mul_add(z, X::constant(TANH_ABOVE[i]));
-        below = below.mul_add(z, X::constant(TANH_BELOW[i]));
-    }
-    at_least(at_most(x * above / below, 1.0), -1.0)
+pub(super) fn tanh<X: Numbers>(lookup: impl Lookup, x: X) -> X {
+    let one = X::constant(1.0);
+    // tanh 19.1 rounds to 1.
+    let size = at_most(abs(x), 19.1);
+    let rounded = size.mul_add(X::constant(STEPS_PER_UNIT), X::constant(ROUND));
+    let k = rounded - X::constant(ROUND);
+    let r = k.mul_add(X::constant(-STEP), size) - rounded.pick(lookup, &OFFSETS);
+    let s = rounded.pick(lookup, &POWERS).zip(rounded, |power, k| {
+        f64::from_bits(power.to_bits().wrapping_add(k.to_bits() << 49))
+    });
+    let z = r * r;
+    let series = X::constant(TANH[2])
+        .mul_add(z, X::constant(TANH[1]))
+        .mul_add(z, X::constant(TANH[0]));
+    let t = (r * z).mul_add(series, r);
+    let (less, more) = (s - one, s + one);
+    copysign(more.mul_add(t, less) / less.mul_add(t, more), x)
 }
 
 /// 1/(1 + e⁻ˣ), within 2 ulp.
@@ -312,6 +349,7 @@ pub(super) fn step<X: Numbers>(x: X) -> X {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Loads;
     use super::*;
 
     /// A number of twice the precision, high + low.
@@ -475,12 +513,30 @@ mod tests {
         assert!(worst <= 1, "{worst}");
     }
 
+    fn tanh(x: f64) -> f64 {
+        super::tanh(Loads, x)
+    }
+
     #[test]
-    fn the_hyperbolic_tangent_is_within_seven_ulp_and_within_four_near_zero() {
-        let worst = largest(tanh, tanh_reference, 25.0, POINTS);
-        assert!(worst <= 7, "{worst}");
-        let worst = largest(tanh, tanh_reference, 1.0, POINTS);
-        assert!(worst <= 4, "{worst}");
+    fn the_hyperbolic_tangent_is_within_three_ulp_and_odd() {
+        for end in [25.0, 1.0, 0.05] {
+            let worst = largest(tanh, tanh_reference, end, POINTS);
+            assert!(worst <= 3, "{worst}");
+        }
+        for i in 0..10_000 {
+            let x = f64::from(i) * 0.002;
+            assert_eq!(tanh(-x).to_bits(), (-tanh(x)).to_bits());
+        }
+    }
+
+    #[test]
+    fn the_tables_of_the_hyperbolic_tangent_are_those_of_their_formulas() {
+        for j in 0..8 {
+            let t = (2f64.powf(j as f64 / 8.0) * 4096.0).round() / 4096.0;
+            assert_eq!(POWERS.entry(j).to_bits() + (j << 49), t.to_bits());
+            let offset = 0.5 * t.ln() - j as f64 * STEP;
+            assert!((OFFSETS.entry(j) - offset).abs() < 1e-16);
+        }
     }
 
     #[test]

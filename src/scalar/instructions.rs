@@ -1,5 +1,7 @@
 //! The instruction sets that hot loops are compiled for, and the choice among them at run time.
 
+use std::sync::OnceLock;
+
 use pulp::{Arch, NullaryFnOnce};
 
 use super::LANES;
@@ -77,8 +79,46 @@ impl Instructions for Baseline {
 pub(crate) trait Lookup: Copy {
     /// For every lane, the entry of a table with the number in the lowest four bits of the index.
     fn pick(self, table: &[f64; 16], index: [u64; LANES]) -> [f64; LANES];
+    /// The same with the number in the lowest three bits.
+    fn pick_of_eight(self, table: &Eight, index: [u64; LANES]) -> [f64; LANES];
     /// ⌊log₂ x⌋ of positive normal numbers.
     fn exponent(self, x: [f64; LANES]) -> [f64; LANES];
+}
+
+/// Eight numbers to be looked up, and the lower and the upper halves of their bits.
+pub(crate) struct Eight {
+    whole: [f64; 8],
+    #[cfg(target_arch = "x86_64")]
+    halves: [[u32; 8]; 2],
+}
+
+impl Eight {
+    pub(super) const fn new(whole: [f64; 8]) -> Self {
+        Self {
+            whole,
+            #[cfg(target_arch = "x86_64")]
+            halves: halves(&whole),
+        }
+    }
+
+    /// The entry with the number in the lowest three bits of the index.
+    #[inline(always)]
+    pub(super) fn entry(&self, index: u64) -> f64 {
+        self.whole[(index & 7) as usize]
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+const fn halves(numbers: &[f64; 8]) -> [[u32; 8]; 2] {
+    let mut halves = [[0; 8]; 2];
+    let mut i = 0;
+    while i < 8 {
+        let bits = numbers[i].to_bits();
+        halves[0][i] = bits as u32;
+        halves[1][i] = (bits >> 32) as u32;
+        i += 1;
+    }
+    halves
 }
 
 /// A hot loop that uses [`Lookup`].
@@ -95,6 +135,11 @@ impl Lookup for Loads {
     #[inline(always)]
     fn pick(self, table: &[f64; 16], index: [u64; LANES]) -> [f64; LANES] {
         each_of_lanes!(lane => table[(index[lane] & 15) as usize])
+    }
+
+    #[inline(always)]
+    fn pick_of_eight(self, table: &Eight, index: [u64; LANES]) -> [f64; LANES] {
+        each_of_lanes!(lane => table.entry(index[lane]))
     }
 
     #[inline(always)]
@@ -117,8 +162,44 @@ impl Lookup for pulp::x86::V4 {
     }
 
     #[inline(always)]
+    fn pick_of_eight(self, table: &Eight, index: [u64; LANES]) -> [f64; LANES] {
+        let (table, index) = (pulp::cast(table.whole), pulp::cast(index));
+        pulp::cast(self.avx512f._mm512_permutexvar_pd(index, table))
+    }
+
+    #[inline(always)]
     fn exponent(self, x: [f64; LANES]) -> [f64; LANES] {
         pulp::cast(self.avx512f._mm512_getexp_pd(pulp::cast(x)))
+    }
+}
+
+/// As [`Loads`], but for eight entries, which permutations of their halves find sooner.
+#[cfg(target_arch = "x86_64")]
+impl Lookup for pulp::x86::V3 {
+    #[inline(always)]
+    fn pick(self, table: &[f64; 16], index: [u64; LANES]) -> [f64; LANES] {
+        Loads.pick(table, index)
+    }
+
+    #[inline(always)]
+    fn pick_of_eight(self, table: &Eight, index: [u64; LANES]) -> [f64; LANES] {
+        let [low, high] = table.halves;
+        let (low, high) = (pulp::cast(low), pulp::cast(high));
+        let mut found: [[f64; LANES / 2]; 2] = [[0.0; LANES / 2]; 2];
+        let index: [[u64; LANES / 2]; 2] = pulp::cast(index);
+        for (found, index) in found.iter_mut().zip(index) {
+            let index = pulp::cast(index);
+            let lower = self.avx2._mm256_permutevar8x32_epi32(low, index);
+            let index = self.avx2._mm256_slli_epi64::<32>(index);
+            let upper = self.avx2._mm256_permutevar8x32_epi32(high, index);
+            *found = pulp::cast(self.avx2._mm256_blend_epi32::<0b1010_1010>(lower, upper));
+        }
+        pulp::cast(found)
+    }
+
+    #[inline(always)]
+    fn exponent(self, x: [f64; LANES]) -> [f64; LANES] {
+        Loads.exponent(x)
     }
 }
 
@@ -134,13 +215,20 @@ impl<L: Lookup, W: WithLookup> NullaryFnOnce for Looking<L, W> {
     }
 }
 
+/// The instructions of this machine, looked for once.
+#[inline(always)]
+pub(crate) fn widest() -> Arch {
+    static WIDEST: OnceLock<Arch> = OnceLock::new();
+    *WIDEST.get_or_init(Arch::new)
+}
+
 /// Does a work with these instructions.
 pub(crate) fn run_on<W: WithLookup>(instructions: Arch, work: W) {
     match instructions {
         #[cfg(target_arch = "x86_64")]
         Arch::V4(simd) => simd.vectorize(Looking(simd, work)),
         #[cfg(target_arch = "x86_64")]
-        Arch::V3(simd) => simd.vectorize(Looking(Loads, work)),
+        Arch::V3(simd) => simd.vectorize(Looking(simd, work)),
         // On x86-64 it would compile a loop for AVX-512 too.
         #[cfg(target_arch = "x86_64")]
         _ => Looking(Loads, work).call(),

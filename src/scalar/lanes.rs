@@ -3,8 +3,13 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::sync::atomic::{Ordering, compiler_fence};
 
+#[cfg(target_arch = "x86_64")]
+use pulp::Arch;
+
 use super::functions::{self, Numbers};
-use super::{Function, Paths, Scalar};
+#[cfg(target_arch = "x86_64")]
+use super::widest;
+use super::{Eight, Function, Loads, Lookup, Paths, Scalar};
 
 /// How many paths one [`Lanes`] holds.
 pub const LANES: usize = 8;
@@ -82,7 +87,7 @@ impl Scalar for Lanes {
 
     #[inline(always)]
     fn tanh(self) -> Self {
-        functions::tanh(Vectors([self])).0[0]
+        tanh(Vectors([self])).0[0]
     }
 
     #[inline(always)]
@@ -176,7 +181,7 @@ impl Scalar for Lanes {
         let x = Vectors(x);
         match function {
             Function::Exp => functions::exp(x).0,
-            Function::Tanh => functions::tanh(x).0,
+            Function::Tanh => tanh(x).0,
             Function::Erf => functions::erf(x).0,
             Function::Softplus => functions::softplus(x).0,
             Function::Sigmoid => functions::sigmoid(x).0,
@@ -265,12 +270,76 @@ impl<const K: usize> Numbers for Vectors<K> {
         }
         self
     }
+
+    #[inline(always)]
+    fn pick(mut self, lookup: impl Lookup, table: &Eight) -> Self {
+        for x in &mut self.0 {
+            *x = Lanes(lookup.pick_of_eight(table, each_of_lanes!(lane => x.0[lane].to_bits())));
+        }
+        self
+    }
+}
+
+/// tanh of K vectors, whose tables are looked up as this machine does it best, whatever the caller is compiled for.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn tanh<const K: usize>(x: Vectors<K>) -> Vectors<K> {
+    match widest() {
+        Arch::V4(simd) => functions::tanh(simd, x),
+        Arch::V3(simd) => functions::tanh(simd, x),
+        _ => tanh_by_loads(x),
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+use tanh_by_loads as tanh;
+
+/// Out of line on x86-64, where it would be one more copy in every loop, for machines of before 2013.
+#[cfg_attr(target_arch = "x86_64", inline(never))]
+#[cfg_attr(not(target_arch = "x86_64"), inline(always))]
+fn tanh_by_loads<const K: usize>(x: Vectors<K>) -> Vectors<K> {
+    functions::tanh(Loads, x)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{WithLookup, run_on};
     use super::*;
     use proptest::prelude::*;
+    #[cfg(not(target_arch = "x86_64"))]
+    use pulp::Arch;
+
+    /// tanh with the tables looked up as an instruction set does it.
+    struct TanhOn<'a>(&'a mut [Lanes]);
+
+    impl WithLookup for TanhOn<'_> {
+        #[inline(always)]
+        fn call(self, lookup: impl Lookup) {
+            for x in self.0 {
+                [*x] = functions::tanh(lookup, Vectors([*x])).0;
+            }
+        }
+    }
+
+    #[test]
+    fn tanh_has_the_same_bits_on_every_instruction_set() {
+        let sets = [Some(Arch::Scalar), Some(Arch::new())].into_iter();
+        #[cfg(target_arch = "x86_64")]
+        let sets = sets.chain([pulp::x86::V3::try_new().map(Arch::V3)]);
+        let x: Vec<_> = (-30_000..30_000)
+            .map(|i| Lanes(each_of_lanes!(lane => 0.001 * f64::from(i) + 1e-4 * lane as f64)))
+            .collect();
+        for set in sets.flatten() {
+            let mut y = x.clone();
+            run_on(set, TanhOn(&mut y));
+            for (x, y) in x.iter().zip(&y) {
+                for (&x, &y) in x.0.iter().zip(&y.0) {
+                    assert_eq!(y.to_bits(), Scalar::tanh(x).to_bits());
+                    assert!((y - x.tanh()).abs() < 1e-15);
+                }
+            }
+        }
+    }
 
     proptest! {
         #[test]

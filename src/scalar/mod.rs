@@ -21,10 +21,9 @@ mod slices;
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-#[cfg(test)]
-pub(crate) use instructions::Loads;
 pub(crate) use instructions::{
-    Baseline, Instructions, Lookup, Wide, WithLookup, run_narrow, run_on, run_wide, vectors,
+    Baseline, Eight, Instructions, Loads, Lookup, Wide, WithLookup, run_narrow, run_on, run_wide,
+    vectors, widest,
 };
 pub(crate) use lanes::each_of_lanes;
 pub use lanes::{LANES, Lanes};
@@ -166,7 +165,7 @@ impl Scalar for f64 {
 
     #[inline(always)]
     fn tanh(self) -> Self {
-        functions::tanh(self)
+        functions::tanh(instructions::Loads, self)
     }
 
     #[inline(always)]

@@ -53,7 +53,7 @@ impl Scalar for Single {
 
     functions!(
         exp = functions::exp,
-        tanh = functions::tanh,
+        tanh = Scalar::tanh,
         erf = functions::erf,
         softplus = functions::softplus,
         sigmoid = functions::sigmoid,
