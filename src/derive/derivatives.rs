@@ -24,14 +24,8 @@ pub fn hessian_vector<M: Model>(
     w: &DVector<f64>,
     a: &DVector<f64>,
 ) -> DVector<f64> {
-    let point: Vec<_> = w
-        .iter()
-        .zip(a.iter())
-        .map(|(&x, &dx)| Dual64::new(x, dx))
-        .collect();
-    let mut gradient = vec![Dual64::from(0.0); w.len()];
-    noisy.gradient(&point, &[], &mut gradient);
-    DVector::from_iterator(w.len(), gradient.iter().map(|g| g.eps))
+    let column = DMatrix::from_columns(std::slice::from_ref(a));
+    hessian_times(noisy, w, &column).column(0).into_owned()
 }
 
 /// H(w)·A of every column of A (m×k): m×k.
