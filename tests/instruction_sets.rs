@@ -222,25 +222,47 @@ impl<M: Model, R: Streams> NullaryFnOnce for Steps<'_, M, R> {
     }
 }
 
+/// In lanes, for which loops are compiled where there are vectors; elsewhere paths are run one by one.
+fn in_lanes(set: Arch, work: impl NullaryFnOnce<Output = Vec<f64>>) -> Option<Vec<f64>> {
+    match set {
+        #[cfg(target_arch = "x86_64")]
+        Arch::V3(simd) => Some(simd.vectorize(work)),
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(simd) => Some(simd.vectorize(work)),
+        _ => None,
+    }
+}
+
 fn steps<M: Model>(what: &str, model: &M, start: &[f64]) {
-    let streams = LaneStreams::new(8, 0, 16);
-    same_bits(
-        what,
-        Steps {
-            model,
-            start,
-            streams,
-        },
-    );
-    let streams = PathStream::of(8, 0, 16);
-    same_bits(
-        what,
-        Steps {
-            model,
-            start,
-            streams,
-        },
-    );
+    // Eight paths one by one, then in the order of lanes.
+    let one_by_one = |set: Arch| {
+        let path = |lane| {
+            let streams = PathStream::of(8, 0, 16 + lane);
+            set.dispatch(Steps {
+                model,
+                start,
+                streams,
+            })
+        };
+        let paths: Vec<_> = (0..LANES as u64).map(path).collect();
+        let numbers = 0..paths[0].len();
+        numbers
+            .flat_map(|i| paths.iter().map(move |path| path[i]))
+            .collect()
+    };
+    on_each_set(what, |set| {
+        let streams = LaneStreams::new(8, 0, 16);
+        let together = in_lanes(
+            set,
+            Steps {
+                model,
+                start,
+                streams,
+            },
+        );
+        together.unwrap_or_else(|| one_by_one(Arch::Scalar))
+    });
+    on_each_set(what, one_by_one);
 }
 
 fn generic(count: usize, seed: f64) -> Vec<f64> {

@@ -9,8 +9,8 @@ use super::kernel::{Advance, BLOCKS, Several, Work, starting};
 use super::rows::NoiseBuffer;
 use crate::models::{AnyModel, Model, with_model};
 use crate::noise::Source;
-use crate::random::LaneStreams;
-use crate::scalar::{Baseline, Instructions, LANES, Lanes, Scalar, vectors};
+use crate::random::{LaneStreams, PathStream, Streams};
+use crate::scalar::{Baseline, Instructions, LANES, Lanes, Paths, Scalar, vectors};
 
 /// Names the random streams of coupled paths; the levels of a ladder are numbered from 0 and never get here.
 const STREAM_LEVEL: u64 = u32::MAX as u64;
@@ -37,47 +37,59 @@ pub fn coupled_rungs<'a>(
     sizes: &'a [usize],
     plan: &CoupledPlan,
 ) -> Box<dyn Coupled + 'a> {
+    let noise = (sources, sizes);
     match vectors() {
         Some((wide, _)) => with_model!(model, model => {
-            Box::new(CoupledRungs::new(model, wide, sources, sizes, plan))
+            Box::new(Rungs::<_, LaneStreams, _>::new(model, wide, noise, plan, 0))
         }),
-        None => Box::new(CoupledRungs::new(model, Baseline, sources, sizes, plan)),
+        None => Box::new(Apart::new(model, noise, plan)),
     }
 }
 
-/// Eight paths on every rung, somewhere along their way.
-struct CoupledRungs<'a, M: Model, I> {
+/// Eight paths on every rung, whatever their model.
+pub trait Coupled {
+    /// Takes `steps` steps of the finest rung, and on the others all steps whose noise is complete. Returns −Σ αη over
+    /// these steps for each of the d coordinates of the noise.
+    fn advance(&mut self, steps: u64) -> &[Lanes];
+
+    /// The parameters of one path on one rung; not finite where it has diverged.
+    fn parameters(&self, rung: usize, lane: usize) -> Vec<f64>;
+}
+
+/// As many paths as there are in a draw on every rung, somewhere along their way.
+struct Rungs<'a, M: Model, R: Streams, I> {
     model: &'a M,
     instructions: I,
     wiring: Several<'a>,
-    noise: NoiseBuffer<'a, LaneStreams>,
+    noise: NoiseBuffer<'a, R>,
     dimension: usize,
-    rungs: Vec<Rung<M::Vector<Lanes>>>,
-    work: Work<M::Vector<Lanes>, Lanes>,
-    driven: Vec<Lanes>,
+    rungs: Vec<Rung<M::Vector<R::Draw>, R::Draw>>,
+    work: Work<M::Vector<R::Draw>, R::Draw>,
+    driven: Vec<R::Draw>,
     step_sizes: Vec<f64>,
 }
 
-struct Rung<V> {
+struct Rung<V, S> {
     step_size: f64,
     /// From the noise of the next finer rung; of the finest one none.
-    coarsening: Option<Coarsening>,
-    /// The parameters of the eight paths.
+    coarsening: Option<Coarsening<S>>,
+    /// The parameters of the paths.
     w: V,
     /// The noise of the steps to be taken next.
-    rows: Vec<Lanes>,
+    rows: Vec<S>,
 }
 
-impl<'a, M: Model, I> CoupledRungs<'a, M, I> {
+impl<'a, M: Model, R: Streams, I: Instructions> Rungs<'a, M, R, I> {
+    /// The paths of the plan from number `lane` on.
     fn new(
         model: &'a M,
         instructions: I,
-        sources: &'a [Source],
-        sizes: &'a [usize],
+        (sources, sizes): (&'a [Source], &'a [usize]),
         plan: &CoupledPlan,
+        lane: usize,
     ) -> Self {
         let dimension = sizes.iter().sum();
-        let streams = LaneStreams::new(plan.seed, STREAM_LEVEL, plan.first_path as u64);
+        let streams = R::of(plan.seed, STREAM_LEVEL, (plan.first_path + lane) as u64);
         let finer = plan.step_sizes.iter().skip(1).map(Some).chain([None]);
         let rungs = plan
             .step_sizes
@@ -97,25 +109,14 @@ impl<'a, M: Model, I> CoupledRungs<'a, M, I> {
             dimension,
             rungs: rungs.collect(),
             work: Work::new(model, 1),
-            driven: vec![Lanes::zero(); dimension],
+            driven: vec![R::Draw::zero(); dimension],
             step_sizes: Vec::new(),
         }
     }
-}
 
-/// Eight paths on every rung, whatever their model.
-pub trait Coupled {
-    /// Takes `steps` steps of the finest rung, and on the others all steps whose noise is complete. Returns −Σ αη over
-    /// these steps for each of the d coordinates of the noise.
-    fn advance(&mut self, steps: u64) -> &[Lanes];
-
-    /// The parameters of one path on one rung; not finite where it has diverged.
-    fn parameters(&self, rung: usize, lane: usize) -> Vec<f64>;
-}
-
-impl<M: Model, I: Instructions> Coupled for CoupledRungs<'_, M, I> {
-    fn advance(&mut self, steps: u64) -> &[Lanes] {
-        self.driven.fill(Lanes::zero());
+    /// As [`Coupled::advance`]; leaves −Σ αη in `driven`.
+    fn take(&mut self, steps: u64) {
+        self.driven.fill(R::Draw::zero());
         let finest = self.rungs.len() - 1;
         let mut left = steps;
         while left > 0 {
@@ -154,40 +155,81 @@ impl<M: Model, I: Instructions> Coupled for CoupledRungs<'_, M, I> {
                 });
             }
         }
-        let factor = Lanes::constant(-self.rungs[finest].step_size);
+        let factor = R::Draw::constant(-self.rungs[finest].step_size);
         for sum in &mut self.driven {
             *sum = factor * *sum;
+        }
+    }
+
+    fn parameters_of(&self, rung: usize, lane: usize) -> Vec<f64> {
+        let w = self.rungs[rung].w.as_ref();
+        w.iter().map(|x| x.lane(lane)).collect()
+    }
+}
+
+impl<M: Model, I: Instructions> Coupled for Rungs<'_, M, LaneStreams, I> {
+    fn advance(&mut self, steps: u64) -> &[Lanes] {
+        self.take(steps);
+        &self.driven
+    }
+
+    fn parameters(&self, rung: usize, lane: usize) -> Vec<f64> {
+        self.parameters_of(rung, lane)
+    }
+}
+
+/// The same eight paths one by one, for machines without vectors: loops over lanes are not compiled for them.
+struct Apart<'a, M: Model> {
+    paths: Vec<Rungs<'a, M, PathStream, Baseline>>,
+    driven: Vec<Lanes>,
+}
+
+impl<'a, M: Model> Apart<'a, M> {
+    fn new(model: &'a M, noise: (&'a [Source], &'a [usize]), plan: &CoupledPlan) -> Self {
+        let path = |lane| Rungs::new(model, Baseline, noise, plan, lane);
+        Self {
+            paths: (0..LANES).map(path).collect(),
+            driven: vec![Lanes::zero(); noise.1.iter().sum()],
+        }
+    }
+}
+
+impl<M: Model> Coupled for Apart<'_, M> {
+    fn advance(&mut self, steps: u64) -> &[Lanes] {
+        for (lane, path) in self.paths.iter_mut().enumerate() {
+            path.take(steps);
+            for (all, own) in self.driven.iter_mut().zip(&path.driven) {
+                *all.lane_mut(lane) = own.lane(0);
+            }
         }
         &self.driven
     }
 
     fn parameters(&self, rung: usize, lane: usize) -> Vec<f64> {
-        debug_assert!(lane < LANES);
-        let w = self.rungs[rung].w.as_ref();
-        w.iter().map(|x| x.0[lane]).collect()
+        self.paths[lane].parameters_of(rung, 0)
     }
 }
 
 /// Makes η = (1/q) Σ η′ of each q² rows η′.
-struct Coarsening {
-    share: Lanes,
+struct Coarsening<S> {
+    share: S,
     parts: u64,
-    sum: Vec<Lanes>,
+    sum: Vec<S>,
     summed: u64,
 }
 
-impl Coarsening {
+impl<S: Scalar> Coarsening<S> {
     fn new(q: f64, dimension: usize) -> Self {
         Self {
-            share: Lanes::constant(1.0 / q),
+            share: S::constant(1.0 / q),
             parts: (q * q) as u64,
-            sum: vec![Lanes::zero(); dimension],
+            sum: vec![S::zero(); dimension],
             summed: 0,
         }
     }
 
     /// Appends the rows that `finer` completes to `rows`; keeps the rest for the next time.
-    fn push(&mut self, finer: &[Lanes], rows: &mut Vec<Lanes>) {
+    fn push(&mut self, finer: &[S], rows: &mut Vec<S>) {
         for row in finer.chunks_exact(self.sum.len()) {
             for (sum, &eta) in self.sum.iter_mut().zip(row) {
                 *sum = *sum + eta;
@@ -195,7 +237,7 @@ impl Coarsening {
             self.summed += 1;
             if self.summed == self.parts {
                 rows.extend(self.sum.iter().map(|&sum| self.share * sum));
-                self.sum.fill(Lanes::zero());
+                self.sum.fill(S::zero());
                 self.summed = 0;
             }
         }
@@ -335,6 +377,28 @@ mod tests {
                 }
                 let found = rungs.parameters(rung, lane);
                 assert!((found[0] - u).abs() < 1e-12 && (found[1] - v).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn paths_one_by_one_have_the_bits_of_their_lanes() {
+        let plan = CoupledPlan {
+            start: &[2.0, 0.5],
+            step_sizes: &[0.04, 0.02],
+            sigma: 0.4,
+            seed: 3,
+            first_path: 16,
+        };
+        let mut together = coupled_rungs(&PRODUCT, &SOURCES, &SIZES, &plan);
+        let mut apart = Apart::new(&PRODUCT, (&SOURCES, &SIZES), &plan);
+        for steps in [3, 130, 1] {
+            assert_eq!(together.advance(steps), apart.advance(steps));
+            for (rung, lane) in (0..2).flat_map(|rung| (0..LANES).map(move |lane| (rung, lane))) {
+                assert_eq!(
+                    together.parameters(rung, lane),
+                    apart.parameters(rung, lane)
+                );
             }
         }
     }

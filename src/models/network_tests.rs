@@ -5,10 +5,13 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{
-    Activation, Data, DeepLinear, DiagonalNetwork, Injection, MatrixSensing, Model, Network,
-    Perceptron, Product, Regression, Samples,
+    Activation, AnyModel, Data, DeepLinear, DiagonalNetwork, Injection, MatrixSensing, Model,
+    Network, Perceptron, Product, Regression, Samples,
 };
-use crate::scalar::{Dual64, LANES, Lanes, Scalar, Single};
+use crate::descent::{DescentPlan, StepSizes, run_descent};
+use crate::noise::{Mechanism, Source};
+use crate::random::{Batch, Law, Sampling};
+use crate::scalar::{Dual64, LANES};
 
 /// Enough numbers for every test below.
 const NUMBERS: usize = 4_000;
@@ -71,9 +74,9 @@ macro_rules! every_network {
 
 type Checked = Result<(), TestCaseError>;
 
-fn gradient<S: Scalar>(model: &impl Model, w: &[S], noise: &Injection<S>) -> Vec<S> {
-    let mut scratch = vec![S::constant(f64::NAN); model.scratch()];
-    let mut gradient = vec![S::constant(f64::NAN); w.len()];
+fn gradient(model: &impl Model, w: &[f64], noise: &Injection<f64>) -> Vec<f64> {
+    let mut scratch = vec![f64::NAN; model.scratch()];
+    let mut gradient = vec![f64::NAN; w.len()];
     model.gradient(w, noise, &mut scratch, &mut gradient);
     gradient
 }
@@ -201,54 +204,70 @@ fn residuals_make_the_loss(network: impl Network, values: &[f64]) -> Checked {
     Ok(())
 }
 
-fn lanes_compute_what_a_single_path_computes(network: impl Network, values: &[f64]) -> Checked {
-    let mut numbers = Numbers(values);
-    let model = regression(network, &mut numbers);
-    let sizes = model.sockets();
-    let w = numbers.take(model.dimension());
-    let weights = numbers.take(sizes.weights);
-    let labels = numbers.take(sizes.labels);
-    let units = numbers.take(SAMPLES * sizes.units);
-    // Every lane its own point and noise.
-    let of_lane = |x: &[f64], lane: usize| -> Vec<Single> {
-        x.iter()
-            .map(|x| Single(x * (1.0 - 0.2 * lane as f64)))
-            .collect()
-    };
-    let spread = |x: &[f64]| -> Vec<Lanes> {
-        x.iter()
-            .map(|x| Lanes(std::array::from_fn(|lane| x * (1.0 - 0.2 * lane as f64))))
-            .collect()
-    };
-    for [weights, labels, units] in [
-        [weights.as_slice(), &[], &units],
-        [&[], &labels, &units[..sizes.units]],
-        [&[], &[], &[]],
-    ] {
-        let wide = [spread(weights), spread(labels), spread(units)];
-        let together = gradient(&model, &spread(&w), &injection(&wide));
-        for lane in 0..LANES {
-            let noise = [
-                of_lane(weights, lane),
-                of_lane(labels, lane),
-                of_lane(units, lane),
-            ];
-            let alone = gradient(&model, &of_lane(&w, lane), &injection(&noise));
-            for (together, alone) in together.iter().zip(alone) {
-                prop_assert_eq!(together.0[lane].to_bits(), alone.0.to_bits());
+/// As one of the built-in models, whose hot loops the library has compiled anyhow.
+trait BuiltIn: Network {
+    fn any(model: Regression<Self>) -> AnyModel;
+}
+
+macro_rules! built_in {
+    ($($network:ident),+) => {
+        $(impl BuiltIn for $network {
+            fn any(model: Regression<Self>) -> AnyModel {
+                AnyModel::$network(model)
             }
+        })+
+    };
+}
+
+built_in!(DiagonalNetwork, DeepLinear, MatrixSensing, Perceptron);
+
+/// After a few steps, of a size at which all paths stay in bounds.
+fn lanes_compute_what_a_single_path_computes(network: impl BuiltIn, values: &[f64]) -> Checked {
+    let mut numbers = Numbers(values);
+    let model = BuiltIn::any(regression(network, &mut numbers));
+    let start = numbers.take(model.dimension());
+    let source = |mechanism| Source::new(mechanism, Law::Gaussian);
+    let some_samples = Source {
+        batch: Some(Batch {
+            size: 3,
+            sampling: Sampling::WithoutReplacement,
+        }),
+        ..source(Mechanism::Minibatch)
+    };
+    let own_masks = Source {
+        per_sample: true,
+        ..source(Mechanism::Dropout)
+    };
+    for mut sources in [
+        vec![source(Mechanism::Minibatch), own_masks],
+        vec![some_samples, source(Mechanism::Label)],
+        vec![source(Mechanism::Label), source(Mechanism::Dropout)],
+        vec![source(Mechanism::AntiPgd)],
+    ] {
+        sources.retain(|source| source.size(&model) > 0);
+        let run = |first_path, paths| {
+            let plan = DescentPlan {
+                start: &start,
+                step_sizes: StepSizes::Constant(1e-3),
+                sigma: 0.5,
+                paths,
+                first_path,
+                record_at: &[1, 3],
+                values_per_record: start.len(),
+                seed: 5,
+                level: 0,
+                shared_streams: false,
+            };
+            let observe = |_, w: &[f64], out: &mut [f64]| out.copy_from_slice(w);
+            run_descent(&model, &sources, &plan, &observe, &|_| true).values
+        };
+        let together = run(0, LANES);
+        prop_assert!(together.iter().all(|x| x.is_finite()));
+        for (lane, of_lane) in together.chunks(2 * start.len()).enumerate() {
+            prop_assert_eq!(of_lane, run(lane, 1));
         }
     }
     Ok(())
-}
-
-fn injection<S: Scalar>([weights, labels, units]: &[Vec<S>; 3]) -> Injection<'_, S> {
-    Injection {
-        weights,
-        labels,
-        units,
-        ..Injection::NONE
-    }
 }
 
 fn lists_have_their_lengths(network: impl Network, _: &[f64]) -> Checked {

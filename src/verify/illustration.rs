@@ -8,7 +8,6 @@ use nalgebra::DVector;
 
 use super::Table;
 use crate::limit::run_flow;
-use crate::models::{Injection, Model, with_model};
 use crate::predict::Prediction;
 use crate::scenario::{Arm, Study};
 use crate::simulate::{LevelRun, LimitRun};
@@ -183,10 +182,7 @@ fn fall(study: &Study, prediction: &Prediction, levels: &[LevelRun]) -> Option<T
 /// w ← w − α∇L(w).
 fn step(study: &Study, w: &mut [f64], step_size: f64) {
     let mut gradient = vec![0.0; w.len()];
-    with_model!(study.noisy.model(), model => {
-        let mut scratch = vec![0.0; model.scratch()];
-        model.gradient(w, &Injection::NONE, &mut scratch, &mut gradient);
-    });
+    study.noisy.gradient(w, &[], &mut gradient);
     for (x, g) in w.iter_mut().zip(gradient) {
         *x -= step_size * g;
     }
