@@ -62,6 +62,8 @@ struct Work {
     /// Parameters and data, for peers.
     problem: Value,
     run: Ensemble,
+    /// The same with a quarter of the features or units, all of which stays in the nearest cache; none where all does anyhow.
+    quarter: Option<Ensemble>,
 }
 
 fn ensemble(
@@ -129,16 +131,12 @@ fn regression_problem(data: &Data, start: &[f64], step_size: f64, sigma: f64) ->
     })
 }
 
-fn works() -> Vec<Work> {
-    let hyperbola = vec![2.0, 0.5];
-    let imbalance = |w: &[f64]| w[0] * w[0] - w[1] * w[1];
-    let product = json!({"step_size": 0.01, "sigma": 0.1, "start": hyperbola});
-    let product_check = (PATHS, 2000);
-
-    let (samples, features) = (40, 100);
+/// The diagonal network with so many features: its ensemble and its problem.
+fn diagonal_network(features: usize) -> (Ensemble, Value) {
+    let samples = 40;
     let inputs = normals(samples * features, 1);
     let sparse = |x: &[f64]| x[..5].iter().sum();
-    let diagonal_data = Arc::new(Data {
+    let data = Arc::new(Data {
         features,
         targets: 1,
         train: Samples {
@@ -148,10 +146,18 @@ fn works() -> Vec<Work> {
         },
         ..Data::default()
     });
-    let diagonal_start = vec![0.3; 2 * features];
+    let start = vec![0.3; 2 * features];
+    let problem = regression_problem(&data, &start, 1e-3, 0.1);
+    let network = Regression::new(DiagonalNetwork::new(features, 2), data);
+    let model = AnyModel::DiagonalNetwork(network);
+    let run = ensemble(model, Mechanism::Label, (1e-3, 0.1), start, norm_squared);
+    (run, problem)
+}
 
+/// The perceptron with so many hidden units.
+fn perceptron(units: usize) -> (Ensemble, Value) {
     let (samples, features) = (16, 2);
-    let perceptron_data = Arc::new(Data {
+    let data = Arc::new(Data {
         features,
         targets: 1,
         train: Samples {
@@ -161,13 +167,26 @@ fn works() -> Vec<Work> {
         },
         ..Data::default()
     });
-    let perceptron = Perceptron::new(vec![features, 32, 1], Activation::Tanh, true);
-    let perceptron = Regression::new(perceptron, perceptron_data.clone());
-    let perceptron_start: Vec<f64> = normals(perceptron.dimension(), 4)
+    let network = Perceptron::new(vec![features, units, 1], Activation::Tanh, true);
+    let network = Regression::new(network, data.clone());
+    let start: Vec<f64> = normals(network.dimension(), 4)
         .iter()
-        .zip(perceptron.fan_in())
+        .zip(network.fan_in())
         .map(|(x, n)| x / (n as f64).sqrt())
         .collect();
+    let problem = regression_problem(&data, &start, 0.01, 0.1);
+    let model = AnyModel::Perceptron(network);
+    let run = ensemble(model, Mechanism::Label, (0.01, 0.1), start, norm_squared);
+    (run, problem)
+}
+
+fn works() -> Vec<Work> {
+    let hyperbola = vec![2.0, 0.5];
+    let imbalance = |w: &[f64]| w[0] * w[0] - w[1] * w[1];
+    let product = json!({"step_size": 0.01, "sigma": 0.1, "start": hyperbola});
+    let product_check = (PATHS, 2000);
+    let (diagonal, diagonal_problem) = diagonal_network(100);
+    let (perceptron_of_32, perceptron_problem) = perceptron(32);
 
     vec![
         Work {
@@ -184,6 +203,7 @@ fn works() -> Vec<Work> {
                 hyperbola.clone(),
                 imbalance,
             ),
+            quarter: None,
         },
         Work {
             name: "W2",
@@ -199,6 +219,7 @@ fn works() -> Vec<Work> {
                 hyperbola,
                 imbalance,
             ),
+            quarter: None,
         },
         Work {
             name: "W3",
@@ -206,17 +227,9 @@ fn works() -> Vec<Work> {
             normals: 40,
             multiply_adds: 2 * 40 * 100,
             check: (512, 500),
-            problem: regression_problem(&diagonal_data, &diagonal_start, 1e-3, 0.1),
-            run: ensemble(
-                AnyModel::DiagonalNetwork(Regression::new(
-                    DiagonalNetwork::new(100, 2),
-                    diagonal_data,
-                )),
-                Mechanism::Label,
-                (1e-3, 0.1),
-                diagonal_start,
-                norm_squared,
-            ),
+            problem: diagonal_problem,
+            run: diagonal,
+            quarter: Some(diagonal_network(25).0),
         },
         Work {
             name: "W4",
@@ -225,14 +238,9 @@ fn works() -> Vec<Work> {
             // W x twice (forward and back), a·h twice.
             multiply_adds: 16 * 32 * (2 * 2 + 2),
             check: (512, 500),
-            problem: regression_problem(&perceptron_data, &perceptron_start, 0.01, 0.1),
-            run: ensemble(
-                AnyModel::Perceptron(perceptron),
-                Mechanism::Label,
-                (0.01, 0.1),
-                perceptron_start,
-                norm_squared,
-            ),
+            problem: perceptron_problem,
+            run: perceptron_of_32,
+            quarter: Some(perceptron(8).0),
         },
         Work {
             name: "W5",
@@ -258,6 +266,7 @@ fn works() -> Vec<Work> {
                 let ends = run_ito_ensemble(&equation, &plan);
                 ends.iter().map(|x| norm_squared(x)).collect()
             }),
+            quarter: None,
         },
     ]
 }
@@ -360,24 +369,35 @@ fn fused_per_second(options: &Options) -> f64 {
     median(&rounds) * (12 * Arch::new().dispatch(LaneCount)) as f64
 }
 
+/// What part of a step is spent on waiting for memory beyond the nearest cache: by how much the step less its random numbers exceeds
+/// four times that of a quarter of the work.
+fn memory_share(options: &Options, work: &Work, rate: f64, drawing: f64) -> f64 {
+    let Some(quarter) = &work.quarter else {
+        return 0.0;
+    };
+    let quarter = median(&path_steps(options, quarter, &pool(1), PATHS));
+    (1.0 - drawing - 4.0 * (rate / quarter - drawing)).max(0.0)
+}
+
 fn show_shares(options: &Options, works: &[Work], one: &[f64]) {
     let (normals, fused) = (normals_per_second(options), fused_per_second(options));
     println!("\nOne thread: {normals:.2e} normals/s alone, peak {fused:.2e} multiply-adds/s");
     println!(
-        "{:<5}{:>12}{:>12}{:>11}{:>11}{:>14}",
-        "work", "ns a step", "normals", "products", "the rest", "of FMA peak"
+        "{:<5}{:>12}{:>12}{:>11}{:>11}{:>11}",
+        "work", "ns a step", "normals", "products", "memory", "the rest"
     );
-    for (work, rate) in works.iter().zip(one) {
+    for (work, &rate) in works.iter().zip(one) {
         let drawing = work.normals as f64 / normals * rate;
         let arithmetic = work.multiply_adds as f64 / fused * rate;
+        let memory = memory_share(options, work, rate, drawing);
         println!(
-            "{:<5}{:>12.3}{:>10.0} %{:>9.0} %{:>9.0} %{:>12.1} %",
+            "{:<5}{:>12.3}{:>10.0} %{:>9.0} %{:>9.0} %{:>9.0} %",
             work.name,
             1e9 / rate,
             100.0 * drawing,
             100.0 * arithmetic,
-            100.0 * (1.0 - drawing - arithmetic).max(0.0),
-            100.0 * arithmetic
+            100.0 * memory,
+            100.0 * (1.0 - drawing - arithmetic - memory).max(0.0),
         );
     }
 }

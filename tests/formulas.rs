@@ -309,7 +309,8 @@ fn twins_get_the_verdict_of_the_built_in_models() {
             .map(|check| (check["name"].clone(), check["verdict"].clone()))
             .collect();
         assert!(!checks.is_empty());
-        (output.status.code(), checks)
+        let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+        ((output.status.code(), checks), page)
     };
     let home = tempfile::tempdir().unwrap();
     for twin in TWINS {
@@ -321,7 +322,11 @@ fn twins_get_the_verdict_of_the_built_in_models() {
         let path = root().join("scenarios").join(format!("{}.toml", twin.file));
         let copy = home.path().join("twin.toml");
         std::fs::write(&copy, twin.text(&twin.original())).unwrap();
-        assert_eq!(verdict(&path, set), verdict(&copy, set), "{}", twin.file);
+        let (built_in, _) = verdict(&path, set);
+        let (formula, page) = verdict(&copy, set);
+        assert_eq!(built_in, formula, "{}", twin.file);
+        let row = format!("<td>loss</td><td>L̂ = {}</td>", twin.loss);
+        assert!(page.contains(&row), "{}", twin.file);
     }
 }
 

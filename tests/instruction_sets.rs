@@ -1,7 +1,7 @@
 //! The same bits on every instruction set of the machine: noise, functions in lanes, gradients, steps.
 //!
-//! Each work is compiled for the baseline, AVX2 and AVX-512 (as far as the processor has them), as the engine's loops are. The
-//! processor's own set is always among them; a machine with one set alone has nothing to compare.
+//! Each work is compiled for the baseline, AVX2 and AVX-512 (as far as the processor has them), as the engine's loops are: steps in
+//! lanes not for the baseline, but compared with paths one by one on it. The processor's own set is always among them.
 
 use std::sync::Arc;
 
@@ -222,14 +222,17 @@ impl<M: Model, R: Streams> NullaryFnOnce for Steps<'_, M, R> {
     }
 }
 
-/// In lanes, for which loops are compiled where there are vectors; elsewhere paths are run one by one.
+/// In lanes where the engine has them: not on an x86-64 without AVX2, where it runs paths one by one.
 fn in_lanes(set: Arch, work: impl NullaryFnOnce<Output = Vec<f64>>) -> Option<Vec<f64>> {
     match set {
         #[cfg(target_arch = "x86_64")]
         Arch::V3(simd) => Some(simd.vectorize(work)),
         #[cfg(target_arch = "x86_64")]
         Arch::V4(simd) => Some(simd.vectorize(work)),
+        #[cfg(target_arch = "x86_64")]
         _ => None,
+        #[cfg(not(target_arch = "x86_64"))]
+        other => Some(other.dispatch(work)),
     }
 }
 

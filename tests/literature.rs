@@ -31,6 +31,8 @@ fn verify(name: &str, set: &[&str]) -> (Option<i32>, Value) {
     let output = command.output().unwrap();
     let text = std::fs::read_to_string(out.join("verdict.json"))
         .unwrap_or_else(|_| panic!("{name}: {}", String::from_utf8_lossy(&output.stderr)));
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("<td>loss</td><td>L̂ = "), "{name}");
     (output.status.code(), serde_json::from_str(&text).unwrap())
 }
 

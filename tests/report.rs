@@ -180,6 +180,7 @@ mod after_verify {
         for name in FIGURES {
             at(&format!("<figure id=\"figure-{name}\">"));
         }
+        at("<td>loss</td><td>product: L = ½(uv − 1)², Γ = {uv = 1}</td>");
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl Covariance {
         let mut columns = Vec::new();
         let mut isotropic = 0.0;
         let mut eta = vec![0.0; noisy.noise_dimension()];
-        let quiet = gradient(noisy, w, &[]);
+        let mut quiet = None;
         for (source, part) in noisy.parts() {
             if source.mechanism.socket() == Socket::GradientAdded {
                 isotropic += source.scale.powi(2);
@@ -46,7 +46,7 @@ impl Covariance {
                     eta[c] = -1.0;
                     let masked = gradient(noisy, w, &eta);
                     eta[c] = 0.0;
-                    masked - &quiet
+                    masked - &*quiet.get_or_insert_with(|| gradient(noisy, w, &[]))
                 } else {
                     noise_jacobian_column(noisy, w, &eta, c)
                 };

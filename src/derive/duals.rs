@@ -1,9 +1,8 @@
 //! Dual and hyper-dual numbers over any scalar: exact derivatives of eight paths at once.
 
-use std::f64::consts::FRAC_2_SQRT_PI;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use crate::scalar::Scalar;
+use crate::scalar::{Chain, Scalar, elementary_functions};
 
 /// x + Σᵢ aᵢ εᵢ with εᵢ εⱼ = 0: a number with its derivatives in N directions.
 #[derive(Clone, Copy, Debug)]
@@ -19,11 +18,6 @@ pub(crate) struct HyperDual<S> {
     pub eps1: S,
     pub eps2: S,
     pub eps1eps2: S,
-}
-
-/// f of a number with derivatives, given f, f′ and f″ at its real part.
-trait Chain<S> {
-    fn chain(self, value: S, first: S, second: S) -> Self;
 }
 
 impl<S: Scalar, const N: usize> Chain<S> for Duals<S, N> {
@@ -176,115 +170,8 @@ impl<S: Scalar> Neg for HyperDual<S> {
     }
 }
 
-macro_rules! elementary_functions {
-    () => {
-        #[inline(always)]
-        fn exp(self) -> Self {
-            let value = self.re.exp();
-            self.chain(value, value, value)
-        }
-
-        #[inline(always)]
-        fn sin(self) -> Self {
-            let (sin, cos) = (self.re.sin(), self.re.cos());
-            self.chain(sin, cos, -sin)
-        }
-
-        #[inline(always)]
-        fn cos(self) -> Self {
-            let (sin, cos) = (self.re.sin(), self.re.cos());
-            self.chain(cos, -sin, -cos)
-        }
-
-        #[inline(always)]
-        fn tanh(self) -> Self {
-            let value = self.re.tanh();
-            // 1 − tanh² = 4σ(2x)σ(−2x), which does not cancel in the tails.
-            let x = S::constant(2.0) * self.re;
-            let first = S::constant(4.0) * x.sigmoid() * (-x).sigmoid();
-            self.chain(value, first, S::constant(-2.0) * value * first)
-        }
-
-        #[inline(always)]
-        fn erf(self) -> Self {
-            let first = S::constant(FRAC_2_SQRT_PI) * (-(self.re * self.re)).exp();
-            let second = S::constant(-2.0) * self.re * first;
-            self.chain(self.re.erf(), first, second)
-        }
-
-        #[inline(always)]
-        fn softplus(self) -> Self {
-            let (up, down) = (self.re.sigmoid(), (-self.re).sigmoid());
-            self.chain(self.re.softplus(), up, up * down)
-        }
-
-        #[inline(always)]
-        fn sigmoid(self) -> Self {
-            let (up, down) = (self.re.sigmoid(), (-self.re).sigmoid());
-            self.chain(up, up * down, up * down * (down - up))
-        }
-
-        #[inline(always)]
-        fn ln(self) -> Self {
-            let first = S::one() / self.re;
-            self.chain(self.re.ln(), first, -(first * first))
-        }
-
-        #[inline(always)]
-        fn sqrt(self) -> Self {
-            let value = self.re.sqrt();
-            let first = S::constant(0.5) / value;
-            self.chain(value, first, S::constant(-0.5) * first / self.re)
-        }
-
-        #[inline(always)]
-        fn tan(self) -> Self {
-            let value = self.re.tan();
-            let first = value.mul_add(value, S::one());
-            self.chain(value, first, S::constant(2.0) * value * first)
-        }
-
-        #[inline(always)]
-        fn sinh(self) -> Self {
-            let (sinh, cosh) = (self.re.sinh(), self.re.cosh());
-            self.chain(sinh, cosh, sinh)
-        }
-
-        #[inline(always)]
-        fn cosh(self) -> Self {
-            let (sinh, cosh) = (self.re.sinh(), self.re.cosh());
-            self.chain(cosh, sinh, cosh)
-        }
-
-        #[inline(always)]
-        fn atan(self) -> Self {
-            let first = S::one() / self.re.mul_add(self.re, S::one());
-            let second = S::constant(-2.0) * self.re * first * first;
-            self.chain(self.re.atan(), first, second)
-        }
-
-        #[inline(always)]
-        fn abs(self) -> Self {
-            let sign = self.re.step() - (-self.re).step();
-            self.chain(self.re.abs(), sign, S::zero())
-        }
-
-        #[inline(always)]
-        fn powf(self, p: f64) -> Self {
-            let first = S::constant(p) * self.re.powf(p - 1.0);
-            let second = S::constant(p * (p - 1.0)) * self.re.powf(p - 2.0);
-            self.chain(self.re.powf(p), first, second)
-        }
-
-        #[inline(always)]
-        fn element_done() {
-            S::element_done();
-        }
-    };
-}
-
 impl<S: Scalar, const N: usize> Scalar for Duals<S, N> {
-    elementary_functions!();
+    elementary_functions!(S);
 
     #[inline(always)]
     fn constant(x: f64) -> Self {
@@ -303,7 +190,7 @@ impl<S: Scalar, const N: usize> Scalar for Duals<S, N> {
 }
 
 impl<S: Scalar> Scalar for HyperDual<S> {
-    elementary_functions!();
+    elementary_functions!(S);
 
     #[inline(always)]
     fn constant(x: f64) -> Self {

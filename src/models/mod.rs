@@ -13,6 +13,7 @@ mod formula;
 mod network;
 #[cfg(test)]
 mod network_tests;
+mod noisy_samples;
 mod perceptron;
 mod product;
 mod regression;
@@ -27,6 +28,7 @@ pub use deep_linear::{DeepLinear, MatrixSensing};
 pub use diagonal_network::DiagonalNetwork;
 pub use formula::{FormulaModel, Formulas};
 pub use network::{BLOCK, LARGEST_BLOCK, Network};
+use noisy_samples::NoisySamples;
 pub use perceptron::{Activation, Perceptron};
 pub use product::Product;
 pub use regression::Regression;

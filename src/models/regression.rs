@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::aligned::Aligned;
+use super::noisy_samples::Chosen;
 use super::{
-    BLOCK, Data, Injection, LARGEST_BLOCK, LeastSquares, Model, ModelCard, Network, SocketSizes,
+    BLOCK, Data, Injection, LARGEST_BLOCK, LeastSquares, Model, ModelCard, Network, NoisySamples,
+    SocketSizes,
 };
 use crate::scalar::Scalar;
 
@@ -57,45 +59,27 @@ impl<F: Network> Regression<F> {
         &self.data
     }
 
-    /// The η of the units for sample i: shared, or its own.
-    #[inline(always)]
-    fn units<'a, S: Scalar>(&self, units: &'a [S], sample: usize) -> &'a [S] {
-        let u = self.network.units();
-        if units.len() > u {
-            &units[sample * u..(sample + 1) * u]
-        } else {
-            units
-        }
-    }
-
-    /// Some samples of a pass: output less target, and the pullback of `cotangent` of it, given the number among these
-    /// samples, that of the output, and the difference.
+    /// Some samples of a pass: their outputs, and the pullback of `cotangent`, given the number among these samples, the number of
+    /// the output, and its value.
     #[inline(always)]
     fn samples<S: Scalar, const B: usize>(
         &self,
         w: &[S],
         samples: [usize; B],
-        units: &[S],
+        noisy: &NoisySamples<S>,
         scratch: &mut Scratch<S>,
         gradient: &mut [S],
         cotangent: impl Fn(usize, usize, S) -> S,
     ) {
-        let (q, data) = (self.network.outputs(), &self.data);
-        let units = samples.map(|i| self.units(units, i));
-        let x = samples.map(|i| data.train.row(i, data.features, q).0);
-        let y = samples.map(|i| data.train.row(i, data.features, q).1);
-        let residuals = scratch.residual.as_chunks_mut().0;
-        self.network
-            .forward(w, x, units, scratch.pass, &mut residuals[..q]);
+        let q = self.network.outputs();
+        let units = samples.map(|i| noisy.units(i));
+        let x = samples.map(|i| noisy.input(i));
+        let outputs = &mut scratch.output.as_chunks_mut().0[..q];
+        self.network.forward(w, x, units, scratch.pass, outputs);
         let cotangents = scratch.cotangent.as_chunks_mut().0;
-        for (o, (r, c)) in residuals[..q]
-            .iter_mut()
-            .zip(cotangents.iter_mut())
-            .enumerate()
-        {
+        for (o, (f, c)) in outputs.iter().zip(cotangents.iter_mut()).enumerate() {
             for b in 0..B {
-                r[b] = r[b] - S::constant(y[b][o]);
-                c[b] = cotangent(b, o, r[b]);
+                c[b] = cotangent(b, o, f[b]);
             }
         }
         self.network
@@ -154,73 +138,52 @@ impl<F: Network> Regression<F> {
     fn some_samples<S: Scalar, const B: usize>(
         &self,
         w: &[S],
-        (chosen, count): ([usize; B], usize),
-        noise: &Injection<S>,
+        (chosen, count): Chosen<B>,
+        noisy: &NoisySamples<S>,
         scratch: &mut Scratch<S>,
         gradient: &mut [S],
     ) {
-        let q = self.network.outputs();
-        let share = S::constant(1.0 / self.data.train.count as f64);
-        self.samples(w, chosen, noise.units, scratch, gradient, |b, o, r| {
-            let i = chosen[b];
+        self.samples(w, chosen, noisy, scratch, gradient, |b, o, f| {
             if b < count {
-                share * noise.weight(i) * noise.residual(i * q + o, r)
+                noisy.cotangent(chosen[b], o, f)
             } else {
                 S::zero()
             }
         });
     }
 
-    /// Adds the gradient, B samples at a time.
+    /// Adds the gradient, B samples at a time; one at a time where a linear network has a mask for each.
     #[inline(always)]
     fn by_samples<S: Scalar, const B: usize>(
         &self,
         w: &[S],
-        noise: &Injection<S>,
+        noisy: &NoisySamples<S>,
         scratch: &mut [S],
         gradient: &mut [S],
     ) {
-        let (q, samples) = (self.network.outputs(), self.data.train.count);
-        let share = S::constant(1.0 / samples as f64);
-        let own_masks = noise.units.len() > self.network.units();
-        let mut scratch = Scratch::of(scratch, self.network.scratch(), q);
-        let masks_apart = own_masks && self.network.linear(scratch.pass).is_some();
-        if !masks_apart {
-            self.network.begin(w, noise.units, scratch.pass);
-        }
-        let (mut chosen, mut count) = ([0; B], 0);
-        for i in 0..samples {
-            // A sample that no path of the block has chosen costs nothing.
-            if noise.weight(i).is_zero() {
-                continue;
-            }
-            if masks_apart {
-                let units = self.units(noise.units, i);
+        let mut scratch = Scratch::of(scratch, self.network.scratch(), self.network.outputs());
+        let mut from = 0;
+        if noisy.own_masks() && self.network.linear(scratch.pass).is_some() {
+            while let Some(([i], _)) = noisy.choose(&mut from) {
+                let units = noisy.units(i);
                 self.network.begin(w, units, scratch.pass);
-                self.samples(w, [i], noise.units, &mut scratch, gradient, |_, o, r| {
-                    share * noise.weight(i) * noise.residual(i * q + o, r)
-                });
+                self.some_samples(w, ([i], 1), noisy, &mut scratch, gradient);
                 self.network.end(w, units, scratch.pass, gradient, false);
-                continue;
             }
-            chosen[count] = i;
-            count += 1;
-            if count == B {
-                count = 0;
-                self.some_samples(w, (chosen, B), noise, &mut scratch, gradient);
+            return;
+        }
+        let units = noisy.units(0);
+        self.network.begin(w, units, scratch.pass);
+        while let Some((chosen, count)) = noisy.choose::<B>(&mut from) {
+            if const { B > BLOCK } && count <= BLOCK {
+                let mut few = [0; BLOCK];
+                few.copy_from_slice(&chosen[..BLOCK]);
+                self.some_samples(w, (few, count), noisy, &mut scratch, gradient);
+            } else {
+                self.some_samples(w, (chosen, count), noisy, &mut scratch, gradient);
             }
         }
-        if const { B > BLOCK } && (1..=BLOCK).contains(&count) {
-            let mut few = [0; BLOCK];
-            few.copy_from_slice(&chosen[..BLOCK]);
-            self.some_samples(w, (few, count), noise, &mut scratch, gradient);
-        } else if count > 0 {
-            self.some_samples(w, (chosen, count), noise, &mut scratch, gradient);
-        }
-        if !masks_apart {
-            self.network
-                .end(w, noise.units, scratch.pass, gradient, false);
-        }
+        self.network.end(w, units, scratch.pass, gradient, false);
     }
 
     /// 1/(2·count) Σ |f − y|² over some rows, without noise.
@@ -246,7 +209,7 @@ impl<F: Network> Regression<F> {
 /// The working space of a gradient, cut into its parts.
 struct Scratch<'a, S> {
     pass: &'a mut [S],
-    residual: &'a mut [S],
+    output: &'a mut [S],
     cotangent: &'a mut [S],
 }
 
@@ -254,11 +217,11 @@ impl<'a, S> Scratch<'a, S> {
     #[inline(always)]
     fn of(all: &'a mut [S], pass: usize, outputs: usize) -> Self {
         let (pass, rest) = all.split_at_mut(pass);
-        let (residual, cotangent) =
+        let (output, cotangent) =
             rest[..2 * LARGEST_BLOCK * outputs].split_at_mut(LARGEST_BLOCK * outputs);
         Self {
             pass,
-            residual,
+            output,
             cotangent,
         }
     }
@@ -297,16 +260,17 @@ impl<F: Network> Model for Regression<F> {
 
     fn loss<S: Scalar>(&self, w: &[S], noise: &Injection<S>) -> S {
         let (q, data) = (self.network.outputs(), &self.data);
+        let noisy = NoisySamples::new(data, *noise, self.network.units());
         let mut scratch = vec![S::zero(); self.scratch()];
         let scratch = Scratch::of(&mut scratch, self.network.scratch(), q);
         let mut total = S::zero();
         for i in 0..data.train.count {
-            let units = self.units(noise.units, i);
-            if i == 0 || noise.units.len() > self.network.units() {
+            let units = noisy.units(i);
+            if i == 0 || noisy.own_masks() {
                 self.network.begin(w, units, scratch.pass);
             }
             let (x, y) = data.train.row(i, data.features, q);
-            let outputs = &mut scratch.residual.as_chunks_mut().0[..q];
+            let outputs = &mut scratch.output.as_chunks_mut().0[..q];
             self.network.forward(w, [x], [units], scratch.pass, outputs);
             for (o, (&[f], &y)) in outputs.iter().zip(y).enumerate() {
                 let r = noise.residual(i * q + o, f - S::constant(y));
@@ -329,18 +293,16 @@ impl<F: Network> Model for Regression<F> {
         scratch: &mut [S],
         gradient: &mut [S],
     ) {
-        let own_masks = noise.units.len() > self.network.units();
-        if noise.weights.is_empty()
-            && !own_masks
-            && self.linear_gradient(w, noise, scratch, gradient)
-        {
+        let noisy = NoisySamples::new(&self.data, *noise, self.network.units());
+        let linear = noise.weights.is_empty() && !noisy.own_masks();
+        if linear && self.linear_gradient(w, noise, scratch, gradient) {
             return;
         }
         gradient.fill(S::zero());
         if S::ACROSS {
-            self.by_samples::<S, LARGEST_BLOCK>(w, noise, scratch, gradient);
+            self.by_samples::<S, LARGEST_BLOCK>(w, &noisy, scratch, gradient);
         } else {
-            self.by_samples::<S, BLOCK>(w, noise, scratch, gradient);
+            self.by_samples::<S, BLOCK>(w, &noisy, scratch, gradient);
         }
     }
 
@@ -364,11 +326,17 @@ impl<F: Network> Model for Regression<F> {
         let mut scratch = Scratch::of(scratch, self.network.scratch(), q);
         gradient.fill(S::zero());
         self.network.begin(w, units, scratch.pass);
-        self.samples(w, [index / q], units, &mut scratch, gradient, |_, o, _| {
-            S::constant(if o == index % q { 1.0 } else { 0.0 })
+        let noise = Injection {
+            units,
+            ..Injection::NONE
+        };
+        let noisy = NoisySamples::new(&self.data, noise, self.network.units());
+        let (i, output) = (index / q, index % q);
+        self.samples(w, [i], &noisy, &mut scratch, gradient, |_, o, _| {
+            S::constant(if o == output { 1.0 } else { 0.0 })
         });
         self.network.end(w, units, scratch.pass, gradient, false);
-        scratch.residual[index % q]
+        scratch.output[output] - S::constant(self.data.train.targets[index])
     }
 
     fn scaled_units(&self) -> (Vec<Option<usize>>, usize) {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Manifest, ReportError};
+use crate::models::CARDS;
 use crate::verify::Verdict;
 
 /// Why no figure or report can be made.
@@ -182,6 +183,25 @@ impl StoredRun {
         let noises = self.scenario(&["noise"]).and_then(|noise| noise.as_array());
         let noises = noises.into_iter().flatten().map(of);
         noises.collect::<Vec<_>>().join(" + ")
+    }
+
+    /// The formula of the loss: that of the model, or the one that the scenario states.
+    pub fn loss(&self) -> String {
+        let value = |key| self.scenario(&["model", key]);
+        let word = |key| value(key).and_then(|word| word.as_str());
+        if let Some(formula) = word("loss") {
+            return format!("L̂ = {formula}");
+        }
+        if let Some(residuals) = value("residuals").and_then(|list| list.as_array()) {
+            let residuals: Vec<_> = residuals.iter().filter_map(|r| r.as_str()).collect();
+            return format!("L̂ = 1/(2N) Σ r², r = {}", residuals.join(", "));
+        }
+        let kind = word("kind").unwrap_or("?");
+        let card = CARDS.iter().find(|card| card.name == kind);
+        card.map_or_else(
+            || kind.to_owned(),
+            |card| format!("{}: {}", card.name, card.formula),
+        )
     }
 
     /// The scenario's title, or its name.

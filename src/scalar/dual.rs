@@ -1,24 +1,17 @@
 //! Dual and hyper-dual numbers (crate `num-dual`) as scalars of a loss.
 
-use std::f64::consts::FRAC_2_SQRT_PI;
+use num_dual::{Dual64, HyperDual64};
 
-use num_dual::{Dual64, DualNum, HyperDual64};
+use super::{Chain, Scalar, elementary_functions, functions};
 
-use super::{Loads, Scalar, functions};
-
-/// f of a number with derivatives, given f, f′ and f″ at its real part.
-trait Chain: Sized {
-    fn chain(self, value: f64, first: f64, second: f64) -> Self;
-}
-
-impl Chain for Dual64 {
+impl Chain<f64> for Dual64 {
     #[inline(always)]
     fn chain(self, value: f64, first: f64, _: f64) -> Self {
         Self::new(value, first * self.eps)
     }
 }
 
-impl Chain for HyperDual64 {
+impl Chain<f64> for HyperDual64 {
     #[inline(always)]
     fn chain(self, value: f64, first: f64, second: f64) -> Self {
         Self::new(
@@ -33,107 +26,16 @@ impl Chain for HyperDual64 {
 macro_rules! derivative_scalar {
     ($type:ty: $($part:ident),+) => {
         impl Scalar for $type {
+            elementary_functions!(f64);
+
             #[inline(always)]
             fn constant(x: f64) -> Self {
                 Self::from(x)
             }
 
             #[inline(always)]
-            fn exp(self) -> Self {
-                let value = functions::exp(self.re);
-                self.chain(value, value, value)
-            }
-
-            #[inline(always)]
-            fn tanh(self) -> Self {
-                let value = functions::tanh(Loads, self.re);
-                // 1 − tanh² = 4σ(2x)σ(−2x), which does not cancel in the tails.
-                let x = 2.0 * self.re;
-                let first = 4.0 * functions::sigmoid(x) * functions::sigmoid(-x);
-                self.chain(value, first, -2.0 * value * first)
-            }
-
-            #[inline(always)]
-            fn erf(self) -> Self {
-                let first = FRAC_2_SQRT_PI * functions::exp(-self.re * self.re);
-                self.chain(functions::erf(self.re), first, -2.0 * self.re * first)
-            }
-
-            #[inline(always)]
-            fn softplus(self) -> Self {
-                let (up, down) = (functions::sigmoid(self.re), functions::sigmoid(-self.re));
-                self.chain(functions::softplus(self.re), up, up * down)
-            }
-
-            #[inline(always)]
-            fn sigmoid(self) -> Self {
-                let (up, down) = (functions::sigmoid(self.re), functions::sigmoid(-self.re));
-                self.chain(up, up * down, up * down * (down - up))
-            }
-
-            #[inline(always)]
             fn step(self) -> Self {
                 Self::from(functions::step(self.re))
-            }
-
-            #[inline(always)]
-            fn sin(self) -> Self {
-                DualNum::sin(&self)
-            }
-
-            #[inline(always)]
-            fn cos(self) -> Self {
-                DualNum::cos(&self)
-            }
-
-            #[inline(always)]
-            fn ln(self) -> Self {
-                let slope = 1.0 / self.re;
-                self.chain(libm::log(self.re), slope, -slope * slope)
-            }
-
-            #[inline(always)]
-            fn sqrt(self) -> Self {
-                let value = self.re.sqrt();
-                let slope = 0.5 / value;
-                self.chain(value, slope, -0.5 * slope / self.re)
-            }
-
-            #[inline(always)]
-            fn tan(self) -> Self {
-                let value = libm::tan(self.re);
-                let slope = 1.0 + value * value;
-                self.chain(value, slope, 2.0 * value * slope)
-            }
-
-            #[inline(always)]
-            fn sinh(self) -> Self {
-                let value = libm::sinh(self.re);
-                self.chain(value, libm::cosh(self.re), value)
-            }
-
-            #[inline(always)]
-            fn cosh(self) -> Self {
-                let value = libm::cosh(self.re);
-                self.chain(value, libm::sinh(self.re), value)
-            }
-
-            #[inline(always)]
-            fn atan(self) -> Self {
-                let slope = 1.0 / (1.0 + self.re * self.re);
-                self.chain(libm::atan(self.re), slope, -2.0 * self.re * slope * slope)
-            }
-
-            #[inline(always)]
-            fn abs(self) -> Self {
-                let sign = functions::step(self.re) - functions::step(-self.re);
-                self.chain(self.re.abs(), sign, 0.0)
-            }
-
-            #[inline(always)]
-            fn powf(self, p: f64) -> Self {
-                let (x, power) = (self.re, libm::pow);
-                self.chain(power(x, p), p * power(x, p - 1.0), p * (p - 1.0) * power(x, p - 2.0))
             }
 
             #[inline(always)]

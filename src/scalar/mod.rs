@@ -10,6 +10,7 @@
 //! | [`Dual64`] | a directional derivative: columns of H and of G |
 //! | [`HyperDual64`] | a second directional derivative: `∂³L[a, b]` and ∂²_η ∇L̂ |
 
+mod chain;
 mod dual;
 #[cfg(test)]
 mod elementary_tests;
@@ -21,6 +22,7 @@ mod slices;
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+pub(crate) use chain::{Chain, elementary_functions};
 pub(crate) use instructions::{
     Baseline, Eight, Instructions, Loads, Lookup, Wide, WithLookup, run_narrow, run_on, run_wide,
     vectors, widest,

@@ -163,6 +163,7 @@ pub fn provenance(run: &StoredRun) -> String {
             format!("{} {}", manifest.program, manifest.version),
         ),
         ("command", manifest.command.clone()),
+        ("loss", run.loss()),
         ("noise", run.noise()),
         ("seed", manifest.seed.to_string()),
         (
