@@ -135,16 +135,38 @@ fn affine<S: Scalar, const B: usize>(row: &[S], bias: Option<&S>, input: &[[S; B
     sums
 }
 
-/// Adds the cotangents of all samples to the gradient in the biases, of which there may be none.
+/// Adds the cotangents of the samples to the gradient in their bias.
 #[inline(always)]
-fn add_to_biases<S: Scalar, const B: usize>(gradient: &mut [S], cotangent: &[[S; B]]) {
-    for (place, cotangent) in gradient.iter_mut().zip(cotangent) {
-        let mut sum = *place;
-        for &c in cotangent {
-            sum = sum + c;
-        }
-        *place = sum;
-        S::element_done();
+fn add_to_bias<S: Scalar, const B: usize>(place: &mut S, cotangent: &[S; B]) {
+    let mut sum = *place;
+    for &c in cotangent {
+        sum = sum + c;
+    }
+    *place = sum;
+    S::element_done();
+}
+
+/// Adds Σ_b `cotangent`·`input` of the samples to a place of the gradient.
+#[inline(always)]
+fn add_product<S: Scalar, const B: usize>(place: &mut S, cotangent: &[S; B], input: &[S; B]) {
+    let mut sum = *place;
+    for b in 0..B {
+        sum = cotangent[b].mul_add(input[b], sum);
+    }
+    *place = sum;
+    S::element_done();
+}
+
+/// Adds cotangent times input of the samples to the gradient in a row of weights.
+#[inline(always)]
+fn add_to_row<S: Scalar, const B: usize>(row: &mut [S], cotangent: &[S; B], input: &[[S; B]]) {
+    if let ([first, second], [x, y]) = (&mut *row, input) {
+        add_product(first, cotangent, x);
+        add_product(second, cotangent, y);
+        return;
+    }
+    for (place, input) in row.iter_mut().zip(input) {
+        add_product(place, cotangent, input);
     }
 }
 
@@ -334,7 +356,7 @@ impl Network for Perceptron {
         let (x, layers) = scratch.as_chunks_mut().0.split_at_mut(self.widths[0]);
         let mut layers = &mut layers[..2 * self.units()];
         let (mut weights, mut gradient, mut cotangent) = (w, gradient, cotangent);
-        for &columns in self.hidden().iter().rev() {
+        for (layer, &columns) in self.hidden().iter().enumerate().rev() {
             let rows = cotangent.len();
             let size = rows * columns + self.biases(rows);
             let (earlier, mine) = weights.split_at(weights.len() - size);
@@ -342,6 +364,32 @@ impl Network for Perceptron {
             let (rest, slots) = layers.split_at_mut(layers.len() - 2 * columns);
             let (h, slopes) = slots.split_at_mut(columns);
             let (gradient_weights, gradient_biases) = gradient_mine.split_at_mut(rows * columns);
+            for (place, c) in gradient_biases.iter_mut().zip(cotangent) {
+                add_to_bias(place, c);
+            }
+            if !S::ACROSS
+                && layer == 0
+                && let [c] = cotangent
+            {
+                // One unit above and x below: the whole way back of each unit at once.
+                let (to_units, biases) = gradient_earlier.split_at_mut(columns * x.len());
+                let units = h.iter().zip(&*slopes).zip(mine).zip(gradient_weights);
+                let rows = to_units.chunks_exact_mut(x.len());
+                let mut biases = biases.iter_mut();
+                for ((((h, slope), &w), place), row) in units.zip(rows) {
+                    let mut pulled = *slope;
+                    for b in 0..B {
+                        pulled[b] = slope[b] * c[b].mul_add(w, S::zero());
+                    }
+                    add_product(place, c, h);
+                    if let Some(place) = biases.next() {
+                        add_to_bias(place, &pulled);
+                    }
+                    add_to_row(row, &pulled, x);
+                    S::element_done();
+                }
+                return;
+            }
             for (j, (h, slope)) in h.iter().zip(slopes.iter_mut()).enumerate() {
                 let mut pulled = [S::zero(); B];
                 for (i, c) in cotangent.iter().enumerate() {
@@ -358,28 +406,17 @@ impl Network for Perceptron {
                     slope[b] = slope[b] * pulled[b];
                 }
             }
-            add_to_biases(gradient_biases, cotangent);
             (layers, weights, gradient, cotangent) = (rest, earlier, gradient_earlier, slopes);
         }
         let (gradient_weights, gradient_biases) = gradient.split_at_mut(cotangent.len() * x.len());
-        let mut biases = gradient_biases.iter_mut();
-        let rows = gradient_weights.chunks_exact_mut(x.len());
-        for (&c, row) in cotangent.iter().zip(rows) {
-            if let Some(place) = biases.next() {
-                let mut sum = *place;
-                for c in c {
-                    sum = sum + c;
-                }
-                *place = sum;
-            }
-            for (place, x) in row.iter_mut().zip(&*x) {
-                let mut sum = *place;
-                for b in 0..B {
-                    sum = c[b].mul_add(x[b], sum);
-                }
-                *place = sum;
-                S::element_done();
-            }
+        for (place, c) in gradient_biases.iter_mut().zip(cotangent) {
+            add_to_bias(place, c);
+        }
+        for (c, row) in cotangent
+            .iter()
+            .zip(gradient_weights.chunks_exact_mut(x.len()))
+        {
+            add_to_row(row, c, x);
         }
     }
 
