@@ -62,8 +62,9 @@ struct Work {
     /// Parameters and data, for peers.
     problem: Value,
     run: Ensemble,
-    /// The same with a quarter of the features or units, all of which stays in the nearest cache; none where all does anyhow.
-    quarter: Option<Ensemble>,
+    /// The same with fewer features or units, so that all stays in the nearest cache, twice, and how many there are of these: in the
+    /// first, in the second, in the work itself. None where all stays there anyhow.
+    small: Option<([Ensemble; 2], [f64; 3])>,
 }
 
 fn ensemble(
@@ -203,7 +204,7 @@ fn works() -> Vec<Work> {
                 hyperbola.clone(),
                 imbalance,
             ),
-            quarter: None,
+            small: None,
         },
         Work {
             name: "W2",
@@ -219,7 +220,7 @@ fn works() -> Vec<Work> {
                 hyperbola,
                 imbalance,
             ),
-            quarter: None,
+            small: None,
         },
         Work {
             name: "W3",
@@ -229,7 +230,7 @@ fn works() -> Vec<Work> {
             check: (512, 500),
             problem: diagonal_problem,
             run: diagonal,
-            quarter: Some(diagonal_network(25).0),
+            small: Some(([16, 40].map(|d| diagonal_network(d).0), [16.0, 40.0, 100.0])),
         },
         Work {
             name: "W4",
@@ -240,7 +241,7 @@ fn works() -> Vec<Work> {
             check: (512, 500),
             problem: perceptron_problem,
             run: perceptron_of_32,
-            quarter: Some(perceptron(8).0),
+            small: Some(([8, 16].map(|n| perceptron(n).0), [8.0, 16.0, 32.0])),
         },
         Work {
             name: "W5",
@@ -266,7 +267,7 @@ fn works() -> Vec<Work> {
                 let ends = run_ito_ensemble(&equation, &plan);
                 ends.iter().map(|x| norm_squared(x)).collect()
             }),
-            quarter: None,
+            small: None,
         },
     ]
 }
@@ -369,14 +370,17 @@ fn fused_per_second(options: &Options) -> f64 {
     median(&rounds) * (12 * Arch::new().dispatch(LaneCount)) as f64
 }
 
-/// What part of a step is spent on waiting for memory beyond the nearest cache: by how much the step less its random numbers exceeds
-/// four times that of a quarter of the work.
-fn memory_share(options: &Options, work: &Work, rate: f64, drawing: f64) -> f64 {
-    let Some(quarter) = &work.quarter else {
+/// What part of a step is spent on waiting for memory beyond the nearest cache: by how much it exceeds what two smaller ones let one
+/// expect, time being linear in their size.
+fn memory_share(options: &Options, work: &Work, rate: f64) -> f64 {
+    let Some((small, [first, second, size])) = &work.small else {
         return 0.0;
     };
-    let quarter = median(&path_steps(options, quarter, &pool(1), PATHS));
-    (1.0 - drawing - 4.0 * (rate / quarter - drawing)).max(0.0)
+    let one = pool(1);
+    let time = |run| 1.0 / median(&path_steps(options, run, &one, PATHS));
+    let [low, high] = [time(&small[0]), time(&small[1])];
+    let expected = low + (high - low) * (size - first) / (second - first);
+    (1.0 - expected * rate).max(0.0)
 }
 
 fn show_shares(options: &Options, works: &[Work], one: &[f64]) {
@@ -389,7 +393,7 @@ fn show_shares(options: &Options, works: &[Work], one: &[f64]) {
     for (work, &rate) in works.iter().zip(one) {
         let drawing = work.normals as f64 / normals * rate;
         let arithmetic = work.multiply_adds as f64 / fused * rate;
-        let memory = memory_share(options, work, rate, drawing);
+        let memory = memory_share(options, work, rate);
         println!(
             "{:<5}{:>12.3}{:>10.0} %{:>9.0} %{:>9.0} %{:>9.0} %",
             work.name,
