@@ -223,17 +223,18 @@ impl<M: Model, R: Streams> NullaryFnOnce for Steps<'_, M, R> {
 }
 
 /// In lanes where the engine has them: not on an x86-64 without AVX2, where it runs paths one by one.
+#[cfg(target_arch = "x86_64")]
 fn in_lanes(set: Arch, work: impl NullaryFnOnce<Output = Vec<f64>>) -> Option<Vec<f64>> {
     match set {
-        #[cfg(target_arch = "x86_64")]
         Arch::V3(simd) => Some(simd.vectorize(work)),
-        #[cfg(target_arch = "x86_64")]
         Arch::V4(simd) => Some(simd.vectorize(work)),
-        #[cfg(target_arch = "x86_64")]
         _ => None,
-        #[cfg(not(target_arch = "x86_64"))]
-        other => Some(other.dispatch(work)),
     }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn in_lanes(set: Arch, work: impl NullaryFnOnce<Output = Vec<f64>>) -> Option<Vec<f64>> {
+    Some(set.dispatch(work))
 }
 
 fn steps<M: Model>(what: &str, model: &M, start: &[f64]) {

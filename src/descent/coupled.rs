@@ -63,11 +63,14 @@ struct Rungs<'a, M: Model, R: Streams, I> {
     wiring: Several<'a>,
     noise: NoiseBuffer<'a, R>,
     dimension: usize,
-    rungs: Vec<Rung<M::Vector<R::Draw>, R::Draw>>,
+    rungs: Vec<RungOf<M, R>>,
     work: Work<M::Vector<R::Draw>, R::Draw>,
     driven: Vec<R::Draw>,
     step_sizes: Vec<f64>,
 }
+
+/// A rung of some paths of a model.
+type RungOf<M, R> = Rung<<M as Model>::Vector<<R as Streams>::Draw>, <R as Streams>::Draw>;
 
 struct Rung<V, S> {
     step_size: f64,
